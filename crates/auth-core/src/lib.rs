@@ -5,9 +5,13 @@
 //! no database driver: those come through [`transport`] and [`store`].
 
 pub mod client_auth;
+pub mod client_registration;
 pub mod clock;
 mod digest_name;
+pub mod discovery;
 pub mod endpoint;
+pub mod error;
+pub mod grant;
 mod host;
 pub mod key;
 pub mod profile;
@@ -19,4 +23,5 @@ pub mod secret;
 pub mod store;
 pub mod target;
 mod text;
+pub mod token;
 pub mod transport;

@@ -1,0 +1,123 @@
+//! Errors of set-up: what is missing and where it was looked for.
+
+use std::fmt;
+
+/// What is set up wrongly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The record was made for another issuer, token endpoint or client.
+    BoundElsewhere {
+        /// Which of them differs: `issuer`, `token endpoint`, `client id`.
+        what: &'static str,
+    },
+    /// The provider has no such endpoint: `token endpoint`.
+    MissingEndpoint(&'static str),
+    /// Credentials are missing.
+    PartialCredentials(PartialCredentials),
+    /// The client secret can't be read from where it is said to be.
+    UnreadableSecret {
+        /// Where: an environment variable, a file.
+        place: String,
+    },
+    /// The record's tokens came by a grant that this process does not have.
+    UnknownGrant {
+        /// Its name.
+        grant: String,
+    },
+    /// A value can't be used: which one, and why.
+    Unusable {
+        /// Which one.
+        what: &'static str,
+        /// Why; no secret.
+        why: String,
+    },
+    /// The store may forget refresh tokens at any time, and that was not allowed.
+    VolatileStore {
+        /// The name of the store.
+        store: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BoundElsewhere { what } => {
+                write!(
+                    f,
+                    "the stored login belongs to another {what}; nothing was sent; log in again or use another profile"
+                )
+            }
+            Self::MissingEndpoint(endpoint) => write!(
+                f,
+                "the provider has no {endpoint}; give it, or an issuer to discover it"
+            ),
+            Self::PartialCredentials(partial) => partial.fmt(f),
+            Self::UnreadableSecret { place } => write!(f, "the client secret can't be read from {place}"),
+            Self::UnknownGrant { grant } => {
+                write!(
+                    f,
+                    "the tokens came by the grant `{grant}`, which this program does not have; renew them with one that has it"
+                )
+            }
+            Self::Unusable { what, why } => write!(f, "{what} can't be used: {why}"),
+            Self::VolatileStore { store } => write!(
+                f,
+                "the {store} store may forget refresh tokens at any time; use another store, or allow_volatile_refresh_tokens"
+            ),
+        }
+    }
+}
+
+/// Some credentials are there, others are missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartialCredentials {
+    /// What is missing.
+    pub missing: Vec<MissingCredential>,
+}
+
+/// One missing credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingCredential {
+    /// Which: `client_id`, `client_secret`, `refresh_token`, `access_token`.
+    pub field: &'static str,
+    /// Every place that was looked at.
+    pub looked_in: Vec<String>,
+}
+
+impl PartialCredentials {
+    /// These are missing.
+    pub fn new(missing: Vec<MissingCredential>) -> Self {
+        Self { missing }
+    }
+}
+
+impl MissingCredential {
+    /// This one is missing; these places were looked at.
+    pub fn new<I>(field: &'static str, looked_in: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        Self {
+            field,
+            looked_in: looked_in.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl fmt::Display for PartialCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("credentials are missing: ")?;
+        for (index, missing) in self.missing.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{}", missing.field)?;
+            if !missing.looked_in.is_empty() {
+                write!(f, " (looked in {})", missing.looked_in.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a person must log in.
+
+use std::fmt;
+
+/// Why a person must log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReauthReason {
+    /// A refresh was interrupted after its request may have been seen; the server
+    /// then refused the refresh token: it was probably spent.
+    InterruptedRefresh,
+    /// The profile was logged out.
+    LoggedOut,
+    /// The access token is over, and there is no refresh token.
+    NoRefreshToken,
+    /// Nobody has logged in under this profile.
+    NotLoggedIn,
+    /// The refresh token has reached the end that the server gave it.
+    RefreshTokenExpired,
+    /// The server refused the refresh token for good.
+    RefreshTokenRefused {
+        /// Its error code (RFC 6749 section 5.2).
+        code: String,
+    },
+}
+
+impl fmt::Display for ReauthReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InterruptedRefresh => {
+                f.write_str("a refresh was interrupted, and the server no longer takes the refresh token")
+            }
+            Self::LoggedOut => f.write_str("the profile was logged out"),
+            Self::NoRefreshToken => f.write_str("the access token has expired and there is no refresh token"),
+            Self::NotLoggedIn => f.write_str("no login is stored under this profile"),
+            Self::RefreshTokenExpired => f.write_str("the refresh token has expired"),
+            Self::RefreshTokenRefused { code } => write!(f, "the server refused the refresh token ({code})"),
+        }
+    }
+}

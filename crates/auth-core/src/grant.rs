@@ -1,0 +1,50 @@
+//! Grants: the ways to get tokens (RFC 6749 section 1.3).
+//!
+//! A grant says what to ask for and how its tokens are renewed; it sends nothing
+//! and keeps nothing.
+
+mod authorization_code;
+mod client_credentials;
+mod fixed;
+mod request;
+mod wire;
+
+use std::fmt;
+
+pub use authorization_code::{AuthorizationCode, Callback, CallbackError, CodeExchange, PendingLogin};
+pub use client_credentials::ClientCredentials;
+pub use fixed::Fixed;
+pub use request::{RequestKind, TokenRequest};
+pub(crate) use wire::http_request;
+
+use crate::error::ConfigError;
+use crate::target::Target;
+
+/// A way to get tokens.
+pub trait Grant: fmt::Debug + Send + Sync + 'static {
+    /// The name by which records remember it: `client_credentials`.
+    fn name(&self) -> &'static str;
+
+    /// How its tokens are renewed.
+    fn renewal(&self) -> Renewal;
+
+    /// The request for a token of this target.
+    ///
+    /// Only asked of grants whose renewal is [`Renewal::Repeat`].
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it can't ask for that.
+    fn request(&self, target: &Target) -> Result<TokenRequest, ConfigError>;
+}
+
+/// How tokens are renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Renewal {
+    /// A person logs in again.
+    Login,
+    /// The refresh token is spent, in the ledger.
+    RefreshToken,
+    /// The same request is made again: nothing can be lost.
+    Repeat,
+}

@@ -1,0 +1,39 @@
+//! Limits on JSON from the network, checked before it is parsed.
+
+/// The deepest nesting that is accepted.
+pub(crate) const DEPTH_MAX: usize = 32;
+
+/// Whether brackets nest deeper than [`DEPTH_MAX`]. Looks at bytes only, so that
+/// a hostile text costs one pass and no memory.
+pub(crate) fn too_deep(text: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_counted_outside_strings() {
+        assert!(!too_deep("[".repeat(32).as_bytes()));
+        assert!(too_deep("[".repeat(33).as_bytes()));
+        assert!(!too_deep(format!("{{\"a\":\"{}\"}}", "[".repeat(99)).as_bytes()));
+        assert!(!too_deep(format!("\"\\\"{}\"", "{".repeat(99)).as_bytes()));
+        assert!(too_deep(format!("\"\\\\\"{}", "{".repeat(33)).as_bytes()));
+        assert!(!too_deep("[]".repeat(99).as_bytes()));
+    }
+}
