@@ -12,7 +12,7 @@ use rustix::process::Pid;
 use super::Process;
 use super::capture::Capture;
 
-/// The user and group that own nothing, on Linux and macOS alike for our purposes.
+/// `nobody` on Linux; on macOS a user without a name. Neither owns a file.
 pub const UNPRIVILEGED_USER: u32 = 65_534;
 
 /// Settings of a process to start. Its environment is empty but for what is set here, its

@@ -68,10 +68,11 @@ fn executable(message: &Value, name: &str) -> Option<PathBuf> {
         .flatten()
 }
 
-/// Test and bench binaries of the release profile lie in `target/release/deps`.
+/// Test and bench binaries of the release profile lie in `target/release/deps`, others one folder above.
 fn is_release_build() -> bool {
     std::env::current_exe().is_ok_and(|path| {
         path.ancestors()
+            .take(3)
             .any(|folder| folder.file_name().is_some_and(|name| name == "release"))
     })
 }

@@ -131,12 +131,17 @@ impl AuthorizationServer {
 
     /// Logs `user` in without a browser and hands out the first tokens. An empty scope is none.
     pub fn log_in(&self, client_id: &str, scope: &str) -> Login {
+        self.log_in_as(client_id, "user", scope)
+    }
+
+    /// As [`log_in`](Self::log_in), for a person with another name.
+    pub fn log_in_as(&self, client_id: &str, subject: &str, scope: &str) -> Login {
         let config = &self.shared.config;
         let purpose = Purpose {
             scope: (!scope.is_empty()).then(|| scope.to_owned()),
             ..Purpose::default()
         };
-        let (_, issued) = self.shared.state().log_in(config, client_id, "user", purpose);
+        let (_, issued) = self.shared.state().log_in(config, client_id, subject, purpose);
         Login {
             access_token: issued.access_token,
             refresh_token: issued.refresh_token.unwrap_or_default(),

@@ -83,14 +83,16 @@ pub(crate) fn open(
 ) -> TcpStream {
     let issuer = server.issuer();
     let address = issuer.strip_prefix("http://").unwrap();
-    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
+    let length = body.len();
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n");
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        for part in [name, ": ", value, "\r\n"] {
+            request.push_str(part);
+        }
     }
-    request.push_str(&format!(
-        "connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    ));
+    request.push_str("\r\n");
+    request.push_str(body);
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(request.as_bytes()).unwrap();

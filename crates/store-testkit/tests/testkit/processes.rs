@@ -1,7 +1,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use store_testkit::process::{ProcessBuilder, UNPRIVILEGED_USER, run_many, workspace_binary};
+use store_testkit::process::{Output, ProcessBuilder, UNPRIVILEGED_USER, run_many, workspace_binary};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -130,7 +130,7 @@ fn many_run_at_once_and_answer_in_order() {
             .current_dir(folder.path())
     })
     .unwrap();
-    let written: Vec<_> = outputs.iter().map(|output| output.stdout()).collect();
+    let written: Vec<_> = outputs.iter().map(Output::stdout).collect();
     assert_eq!(written, ["0\n", "1\n", "2\n", "3\n"]);
 }
 
@@ -170,6 +170,20 @@ fn binaries_of_the_workspace_are_built_and_found() {
     assert!(path.is_file());
     assert_eq!(workspace_binary("xtask", "xtask").unwrap(), path);
     assert!(workspace_binary("xtask", "no-such-binary").is_err());
+}
+
+#[test]
+fn what_a_process_is_given_is_not_shown() {
+    let builder = shell("echo $SEEN")
+        .arg("in-argument")
+        .env("SEEN", "in-environment")
+        .stdin("in-input");
+    let shown = format!("{builder:?}");
+    assert!(shown.contains("SEEN"));
+    assert!(!shown.contains("in-"), "{shown}");
+    let process = shell("echo in-output").spawn().unwrap();
+    assert!(process.wait_for_stdout("in-output", LIMIT));
+    assert!(!format!("{process:?}").contains("in-output"));
 }
 
 fn exists(id: u32) -> bool {
