@@ -104,7 +104,9 @@ fn dropping_kills_and_reaps() {
     let process = shell("exec /bin/sleep 60").spawn().unwrap();
     let id = process.id();
     assert!(exists(id));
+    let started = Instant::now();
     drop(process);
+    assert!(started.elapsed() < LIMIT, "it was waited for, not killed");
     assert!(!exists(id));
 }
 
