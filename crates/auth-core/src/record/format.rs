@@ -1,0 +1,216 @@
+//! Stored format 1: one JSON object per record.
+//!
+//! ```json
+//! {"format":1,"key":"default#grant","version":"3-0011223344556677","grant":{…}}
+//! ```
+//!
+//! The member after `version` is named by the part: `client`, `grant`, `login`,
+//! `token`. Times are milliseconds since 1970. Unknown members are ignored, so a
+//! later version may add some without a new format number; golden files in
+//! `tests/golden/` pin what is written.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ClientRecord, Contents, GrantRecord, LoginRecord, Record, RecordError, RecordErrorKind, TokenRecord, Version,
+};
+use crate::key::{Key, Part};
+use crate::secret::SecretBytes;
+
+/// The number of the stored format that this version writes.
+pub const FORMAT: u64 = 1;
+
+pub(super) fn encode(key: &Key, version: Version, contents: &Contents) -> SecretBytes {
+    let mut body = Vec::with_capacity(2048);
+    let head = Head {
+        format: FORMAT,
+        key: key.to_string(),
+        version: version.to_string(),
+    };
+    let written = match contents {
+        Contents::Client(client) => serde_json::to_writer(
+            &mut body,
+            &Body {
+                head,
+                part: ClientPart { client },
+            },
+        ),
+        Contents::Grant(grant) => serde_json::to_writer(
+            &mut body,
+            &Body {
+                head,
+                part: GrantPart { grant },
+            },
+        ),
+        Contents::Login(login) => serde_json::to_writer(
+            &mut body,
+            &Body {
+                head,
+                part: LoginPart { login },
+            },
+        ),
+        Contents::Token(token) => serde_json::to_writer(
+            &mut body,
+            &Body {
+                head,
+                part: TokenPart { token },
+            },
+        ),
+    };
+    // Writing to memory can't fail, and every type above maps to JSON.
+    debug_assert!(written.is_ok(), "{written:?}");
+    SecretBytes::new(body)
+}
+
+pub(super) fn decode(record: &Record) -> Result<Contents, RecordError> {
+    let failed = |kind| RecordError {
+        key: record.key().clone(),
+        kind,
+    };
+    let corrupt = |error: serde_json::Error| {
+        failed(RecordErrorKind::Corrupt {
+            line: error.line(),
+            column: error.column(),
+        })
+    };
+    let body = record.body().expose();
+    let head: Head = serde_json::from_slice(body).map_err(corrupt)?;
+    if head.format != FORMAT {
+        return Err(failed(RecordErrorKind::NewerFormat { format: head.format }));
+    }
+    if head.key != record.key().to_string() || head.version != record.version().to_string() {
+        return Err(failed(RecordErrorKind::WrongName));
+    }
+    let contents = match record.key().part() {
+        Part::Client => serde_json::from_slice(body).map(|part: ClientPart<ClientRecord>| part.client.into()),
+        Part::Grant => serde_json::from_slice(body).map(|part: GrantPart<GrantRecord>| part.grant.into()),
+        Part::Login(_) => serde_json::from_slice(body).map(|part: LoginPart<LoginRecord>| part.login.into()),
+        Part::Token(_) => serde_json::from_slice(body).map(|part: TokenPart<TokenRecord>| part.token.into()),
+        Part::Lease(_) => return Err(failed(RecordErrorKind::WrongName)),
+    };
+    contents.map_err(corrupt)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    format: u64,
+    key: String,
+    version: String,
+}
+
+#[derive(Serialize)]
+struct Body<P> {
+    #[serde(flatten)]
+    head: Head,
+    #[serde(flatten)]
+    part: P,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClientPart<T> {
+    client: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GrantPart<T> {
+    grant: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LoginPart<T> {
+    login: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TokenPart<T> {
+    token: T,
+}
+
+/// The only places where secrets become text: the record codec.
+pub(super) mod secret {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.expose())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+}
+
+pub(super) mod option_secret {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub(crate) fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        match secret {
+            Some(secret) => serializer.serialize_str(secret.expose()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
+    }
+}
+
+pub(super) mod pairs {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(pairs: &[(String, Secret)], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(pairs.iter().map(|(name, value)| (name, value.expose())))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, Secret)>, D::Error> {
+        let pairs = Vec::<(String, String)>::deserialize(deserializer)?;
+        Ok(pairs
+            .into_iter()
+            .map(|(name, value)| (name, Secret::new(value)))
+            .collect())
+    }
+}
+
+pub(super) mod hash {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::SecretHash;
+
+    pub(crate) fn serialize<S: Serializer>(hash: &SecretHash, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hash.to_text())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretHash, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        SecretHash::parse(&text).ok_or_else(|| serde::de::Error::custom("not a hash"))
+    }
+}
+
+pub(super) mod option_hash {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::SecretHash;
+
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub(crate) fn serialize<S: Serializer>(hash: &Option<SecretHash>, serializer: S) -> Result<S::Ok, S::Error> {
+        match hash {
+            Some(hash) => serializer.serialize_str(&hash.to_text()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretHash>, D::Error> {
+        match Option::<String>::deserialize(deserializer)? {
+            None => Ok(None),
+            Some(text) => SecretHash::parse(&text)
+                .map(Some)
+                .ok_or_else(|| serde::de::Error::custom("not a hash")),
+        }
+    }
+}

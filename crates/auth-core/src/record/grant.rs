@@ -1,0 +1,341 @@
+//! The grant record: what must not be lost.
+
+use serde::{Deserialize, Serialize};
+
+use super::format::{option_secret, pairs};
+use super::{AccessEntry, Hints, RecordState};
+use crate::clock::Timestamp;
+use crate::digest_name::digest_name;
+use crate::secret::{Secret, SecretHash};
+use crate::target::Target;
+
+/// How many past events a grant record keeps.
+pub const HISTORY_LENGTH: usize = 20;
+
+/// The refresh token of one login, its own access token, and all that a process
+/// needs to know before it spends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GrantRecord {
+    /// Which login this is: every login has a new one; token records name it.
+    pub login_id: LoginId,
+    /// How to ask for tokens again.
+    pub recipe: Recipe,
+    /// To whom the tokens belong; nothing is sent elsewhere.
+    pub binding: Binding,
+    /// The refresh token.
+    #[serde(default, with = "option_secret", skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Secret>,
+    /// When the refresh token ends, if the server said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_expires_at: Option<Timestamp>,
+    /// The access token that came with it, for the recipe's target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessEntry>,
+    /// The ID token of the login or the last refresh; kept, not verified.
+    #[serde(default, with = "option_secret", skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<Secret>,
+    /// The private key that tokens are bound to (RFC 9449), as a JWK.
+    #[serde(default, with = "option_secret", skip_serializing_if = "Option::is_none")]
+    pub dpop_key: Option<Secret>,
+    /// The note that the refresh token is about to be, or may have been, spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
+    /// The refresh token that the server refused for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+    /// The hash of the refresh token from arguments or environment that this
+    /// login descends from.
+    #[serde(
+        default,
+        with = "super::format::option_hash",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub seed: Option<SecretHash>,
+    /// When tokens were last got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refreshed_at: Option<Timestamp>,
+    /// When a refresh was last made because of a 401.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected_refresh_at: Option<Timestamp>,
+    /// Until when nothing is sent, after failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_off: Option<BackOff>,
+    /// Set on a tombstone: logged out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+    /// The last events, oldest first; at most [`HISTORY_LENGTH`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<HistoryEntry>,
+}
+
+impl GrantRecord {
+    /// A new login, without tokens yet.
+    pub fn new(recipe: Recipe, binding: Binding) -> Self {
+        Self {
+            login_id: LoginId::random(),
+            recipe,
+            binding,
+            refresh_token: None,
+            refresh_expires_at: None,
+            access: None,
+            id_token: None,
+            dpop_key: None,
+            mark: None,
+            refused: None,
+            seed: None,
+            refreshed_at: None,
+            rejected_refresh_at: None,
+            back_off: None,
+            ended: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// What is left of a login after a logout.
+    pub fn tombstone(&self, at: Timestamp) -> Self {
+        let mut stone = Self::new(self.recipe.clone(), self.binding.clone());
+        stone.login_id = self.login_id;
+        stone.ended = Some(Ended { at });
+        stone.history.clone_from(&self.history);
+        stone.note(at, Outcome::LoggedOut, None);
+        stone
+    }
+
+    /// Adds an event to the history, and forgets the oldest beyond
+    /// [`HISTORY_LENGTH`].
+    pub fn note(&mut self, at: Timestamp, outcome: Outcome, detail: Option<String>) {
+        self.history.push(HistoryEntry {
+            at,
+            outcome,
+            detail,
+            host: crate::host::name(),
+        });
+        let extra = self.history.len().saturating_sub(HISTORY_LENGTH);
+        self.history.drain(..extra);
+    }
+
+    /// Whether the refresh token is the one that the server refused.
+    pub fn is_refused(&self) -> bool {
+        match (&self.refresh_token, &self.refused) {
+            (Some(token), Some(refused)) => token.hash() == refused.hash,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn hints(&self) -> Hints {
+        let state = if self.ended.is_some() {
+            RecordState::LoggedOut
+        } else if self.is_refused() {
+            RecordState::Refused
+        } else if self.mark.is_some() {
+            RecordState::Marked
+        } else {
+            RecordState::Active
+        };
+        Hints {
+            access_expires_at: self.access.as_ref().and_then(|access| access.expires_at),
+            grant: Some(self.recipe.grant.clone()),
+            refreshable: self.refresh_token.is_some(),
+            state: Some(state),
+        }
+    }
+}
+
+/// How to ask for tokens again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Recipe {
+    /// The [`name`](crate::grant::Grant::name) of the grant.
+    pub grant: String,
+    /// What its own access token is for.
+    #[serde(default)]
+    pub target: Target,
+    /// Extra parameters of its requests.
+    #[serde(default, with = "pairs", skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<(String, Secret)>,
+}
+
+impl Recipe {
+    /// A recipe for this grant and target.
+    pub fn new(grant: impl Into<String>, target: Target) -> Self {
+        Self {
+            grant: grant.into(),
+            target,
+            parameters: Vec::new(),
+        }
+    }
+}
+
+/// To whom tokens belong. Compared before anything is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Binding {
+    /// The issuer, exactly as configured, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The token endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// The client id.
+    pub client_id: String,
+}
+
+impl Binding {
+    /// A binding to this client at this token endpoint.
+    pub fn new(issuer: Option<String>, token_endpoint: Option<String>, client_id: impl Into<String>) -> Self {
+        Self {
+            issuer,
+            token_endpoint,
+            client_id: client_id.into(),
+        }
+    }
+}
+
+/// The note, durable before anything is sent, that a refresh token is about to be
+/// spent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Mark {
+    /// Names the attempt: random.
+    pub attempt: String,
+    /// The hash of the refresh token that is spent.
+    #[serde(with = "super::format::hash")]
+    pub parent: SecretHash,
+    /// The host that spends it.
+    pub host: String,
+    /// The process that spends it.
+    pub process: u32,
+    /// When the mark was made.
+    pub at: Timestamp,
+    /// Whether the answer is known to be lost: its holder said so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ambiguous: bool,
+}
+
+impl Mark {
+    /// A mark of this process for spending this refresh token.
+    pub fn new(parent: &Secret, at: Timestamp) -> Self {
+        Self {
+            attempt: crate::text::hex(&crate::random::bytes::<8>()),
+            parent: parent.hash(),
+            host: crate::host::name(),
+            process: std::process::id(),
+            at,
+            ambiguous: false,
+        }
+    }
+}
+
+/// A refresh token that the server refused for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Its hash: it is never sent again.
+    #[serde(with = "super::format::hash")]
+    pub hash: SecretHash,
+    /// The error code of the server (RFC 6749 section 5.2).
+    pub code: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether a refresh had been interrupted before, so that the token was
+    /// probably spent by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
+}
+
+impl Refused {
+    /// This refresh token was refused with this code.
+    pub fn new(token: &Secret, code: impl Into<String>, at: Timestamp, interrupted: bool) -> Self {
+        Self {
+            hash: token.hash(),
+            code: code.into(),
+            at,
+            interrupted,
+        }
+    }
+}
+
+/// Until when nothing is sent, after failures; shared by all processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BackOff {
+    /// Nothing is sent before this time.
+    pub until: Timestamp,
+    /// How many failures in a row.
+    pub failures: u32,
+}
+
+impl BackOff {
+    /// Until this time, after this many failures in a row.
+    pub fn new(until: Timestamp, failures: u32) -> Self {
+        Self { until, failures }
+    }
+}
+
+/// The end of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Ended {
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One event in a grant's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub outcome: Outcome,
+    /// An error code or the like; no secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// On which host.
+    pub host: String,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A new login.
+    LoggedIn,
+    /// Tokens were forgotten.
+    LoggedOut,
+    /// New tokens.
+    Refreshed,
+    /// A failure after which the refresh token is as good as before.
+    Failed,
+    /// The answer was lost: the refresh token may be spent.
+    Ambiguous,
+    /// The server refused the refresh token.
+    Refused,
+}
+
+digest_name! {
+    /// Names a login: 16 random bytes.
+    LoginId
+}
+
+impl LoginId {
+    /// A new one.
+    pub fn random() -> Self {
+        Self::of(&[&crate::random::bytes::<16>()])
+    }
+}
+
+impl Serialize for LoginId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LoginId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a login id"))
+    }
+}

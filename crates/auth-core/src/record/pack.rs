@@ -1,0 +1,74 @@
+//! A whole record as bytes: for stores that keep one value per name.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Hints, Record, Version};
+use crate::clock::Timestamp;
+use crate::secret::SecretBytes;
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    key: String,
+    version: Version,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep_until: Option<Timestamp>,
+    #[serde(default)]
+    hints: Hints,
+}
+
+impl Record {
+    /// The whole record as bytes: a line of JSON without secrets (key, version,
+    /// end, hints), then the body as it is.
+    pub fn pack(&self) -> SecretBytes {
+        let head = Head {
+            key: self.key.to_string(),
+            version: self.version,
+            keep_until: self.keep_until,
+            hints: self.hints.clone(),
+        };
+        let mut bytes = Vec::with_capacity(self.body.len() + 256);
+        // Writing to memory can't fail, and a head maps to JSON.
+        let written = serde_json::to_writer(&mut bytes, &head);
+        debug_assert!(written.is_ok(), "{written:?}");
+        bytes.push(b'\n');
+        bytes.extend_from_slice(self.body.expose());
+        SecretBytes::new(bytes)
+    }
+
+    /// Takes apart what [`pack`](Self::pack) made; `None` if it is not that.
+    pub fn unpack(bytes: &SecretBytes) -> Option<Self> {
+        let bytes = bytes.expose();
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let head: Head = serde_json::from_slice(&bytes[..end]).ok()?;
+        let body = SecretBytes::new(bytes[end + 1..].to_vec());
+        Some(Self::from_parts(
+            head.key.parse().ok()?,
+            head.version,
+            head.keep_until,
+            head.hints,
+            body,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Key;
+    use crate::profile::Profile;
+
+    #[test]
+    fn packed_records_come_back() {
+        let body = SecretBytes::new(vec![0, b'\n', 255]);
+        let key = Key::grant(&Profile::default());
+        let record = Record::from_parts(
+            key,
+            Version::after(None),
+            Some(Timestamp::from_unix_seconds(9)),
+            Hints::default(),
+            body,
+        );
+        assert_eq!(Record::unpack(&record.pack()), Some(record));
+        assert_eq!(Record::unpack(&SecretBytes::new(b"{}\n".to_vec())), None);
+    }
+}
