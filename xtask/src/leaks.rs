@@ -43,10 +43,7 @@ pub(crate) fn faults(name: &str, text: &str, machine: &[String]) -> Vec<String> 
     let mut faults = Vec::new();
     for (number, line) in text.lines().enumerate() {
         if let Some(path) = machine.iter().find(|path| names_path(line, path)) {
-            faults.push(format!(
-                "{name}:{}: names {path}, a path of this machine",
-                number + 1
-            ));
+            faults.push(format!("{name}:{}: names {path}, a path of this machine", number + 1));
         }
         if line.contains(concat!("\"resolved\": ", "\"http")) {
             faults.push(format!(
@@ -87,10 +84,7 @@ mod tests {
 
     #[test]
     fn common_folders_are_not() {
-        assert_eq!(
-            machine_paths(Some("/"), Path::new("/tmp/keep")),
-            ["/tmp/keep"]
-        );
+        assert_eq!(machine_paths(Some("/"), Path::new("/tmp/keep")), ["/tmp/keep"]);
         assert!(machine_paths(None, Path::new("/")).is_empty());
     }
 
@@ -112,13 +106,6 @@ mod tests {
         );
         assert_eq!(faults("notes.md", "a\n/home/ann/x\n", &machine).len(), 1);
         assert_eq!(faults("package-lock.json", &lock, &machine).len(), 1);
-        assert!(
-            faults(
-                "package-lock.json",
-                "{\n  \"version\": \"1.0.0\"\n}",
-                &machine
-            )
-            .is_empty()
-        );
+        assert!(faults("package-lock.json", "{\n  \"version\": \"1.0.0\"\n}", &machine).is_empty());
     }
 }

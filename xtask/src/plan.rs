@@ -119,11 +119,7 @@ mod tests {
 
     #[test]
     fn the_help_names_every_step_and_service() {
-        for name in Step::ALL
-            .iter()
-            .map(|step| step.name())
-            .chain(services::NAMES)
-        {
+        for name in Step::ALL.iter().map(|step| step.name()).chain(services::NAMES) {
             assert!(HELP.contains(name), "{name}");
         }
     }

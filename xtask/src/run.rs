@@ -32,9 +32,7 @@ pub(crate) fn cargo(root: &Path) -> Command {
 
 /// Runs to the end; output goes where ours goes.
 pub(crate) fn succeed(command: &mut Command) -> Result<(), Failure> {
-    let status = command
-        .status()
-        .map_err(|error| cannot_start(command, &error))?;
+    let status = command.status().map_err(|error| cannot_start(command, &error))?;
     if status.success() {
         return Ok(());
     }
@@ -49,14 +47,9 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, Failure> {
         .output()
         .map_err(|error| cannot_start(command, &error))?;
     if !output.status.success() {
-        return Err(Failure(format!(
-            "{} ended with {}",
-            text_of(command),
-            output.status
-        )));
+        return Err(Failure(format!("{} ended with {}", text_of(command), output.status)));
     }
-    String::from_utf8(output.stdout)
-        .map_err(|_| Failure(format!("{} did not print UTF-8", text_of(command))))
+    String::from_utf8(output.stdout).map_err(|_| Failure(format!("{} did not print UTF-8", text_of(command))))
 }
 
 /// Runs to the end and shows each line of its standard output to `line` as it comes.
@@ -74,9 +67,7 @@ pub(crate) fn stream(command: &mut Command, mut line: impl FnMut(&str)) -> Resul
             }
         }
     }
-    let status = child
-        .wait()
-        .map_err(|error| cannot_start(command, &error))?;
+    let status = child.wait().map_err(|error| cannot_start(command, &error))?;
     Ok(status.success())
 }
 
@@ -89,11 +80,6 @@ fn text_of(command: &Command) -> String {
         .file_name()
         .unwrap_or_default()
         .to_string_lossy();
-    let arguments = command
-        .get_args()
-        .map(|argument| argument.to_string_lossy());
-    std::iter::once(program)
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let arguments = command.get_args().map(|argument| argument.to_string_lossy());
+    std::iter::once(program).chain(arguments).collect::<Vec<_>>().join(" ")
 }

@@ -25,10 +25,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
             continue;
         };
         let text = String::from_utf8_lossy(&bytes);
-        if Path::new(&name)
-            .extension()
-            .is_some_and(|extension| extension == "rs")
-        {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "rs") {
             faults.extend(rust_faults(&name, &text));
         }
         faults.extend(leaks::faults(&name, &text, &machine));
@@ -42,13 +39,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
 
 fn files(root: &Path) -> Result<Vec<String>, Failure> {
     let mut git = std::process::Command::new("git");
-    git.current_dir(root).args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]);
+    git.current_dir(root)
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let text = capture(&mut git)?;
     Ok(text.split_terminator('\0').map(str::to_owned).collect())
 }
@@ -57,9 +49,7 @@ fn rust_faults(name: &str, text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let length = production_lines(text);
     if is_production(name) && length > LONGEST {
-        faults.push(format!(
-            "{name}: {length} lines before its tests; at most {LONGEST}"
-        ));
+        faults.push(format!("{name}: {length} lines before its tests; at most {LONGEST}"));
     }
     for (number, line) in text.lines().enumerate() {
         if let Some(word) = FORBIDDEN.iter().find(|word| line.contains(*word)) {
@@ -96,10 +86,7 @@ mod tests {
     #[test]
     fn the_longest_file_allowed_is_allowed() {
         assert!(rust_faults("crates/x/src/lib.rs", &"\n".repeat(LONGEST)).is_empty());
-        assert_eq!(
-            rust_faults("crates/x/src/lib.rs", &"\n".repeat(LONGEST + 1)).len(),
-            1
-        );
+        assert_eq!(rust_faults("crates/x/src/lib.rs", &"\n".repeat(LONGEST + 1)).len(), 1);
         assert!(rust_faults("crates/x/tests/all.rs", &"\n".repeat(LONGEST + 1)).is_empty());
     }
 

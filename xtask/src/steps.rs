@@ -80,9 +80,7 @@ pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Result<(), Failure
             break;
         }
     }
-    let Session {
-        services, tally, ..
-    } = session;
+    let Session { services, tally, .. } = session;
     drop(services);
     summarize(&times);
     if let Err(failure) = &outcome {
@@ -126,14 +124,12 @@ impl Session<'_> {
             Step::Doc => succeed(self.cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")),
             Step::Services => self.services.start(),
             Step::Test => self.tests(&["--workspace"], &[]),
-            Step::Examples => succeed(self.cargo().args([
-                "run",
-                "--locked",
-                "-p",
-                "examples",
-                "--example",
-                "quickstart",
-            ])),
+            Step::Examples => {
+                succeed(
+                    self.cargo()
+                        .args(["run", "--locked", "-p", "examples", "--example", "quickstart"]),
+                )
+            }
         }
     }
 
@@ -176,10 +172,7 @@ impl Session<'_> {
         self.tally = Some(self.tally.unwrap_or_default().plus(tally));
         match tally {
             _ if !success => Err(Failure("cargo test failed".into())),
-            Tally { ignored: 1.., .. } => Err(Failure(format!(
-                "{} tests were ignored; none may be",
-                tally.ignored
-            ))),
+            Tally { ignored: 1.., .. } => Err(Failure(format!("{} tests were ignored; none may be", tally.ignored))),
             Tally { passed: 0, .. } => Err(Failure("no test ran".into())),
             _ => Ok(()),
         }
@@ -193,11 +186,7 @@ impl Session<'_> {
             .flat_map(feature_sets)
             .try_for_each(|arguments| {
                 let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-                succeed(
-                    self.cargo()
-                        .args(["check", "--quiet", "--locked"])
-                        .args(arguments),
-                )
+                succeed(self.cargo().args(["check", "--quiet", "--locked"]).args(arguments))
             })
     }
 
@@ -216,13 +205,7 @@ const CLIPPY: [&str; 8] = [
     "-D",
     "warnings",
 ];
-const DOC: [&str; 5] = [
-    "doc",
-    "--workspace",
-    "--all-features",
-    "--no-deps",
-    "--locked",
-];
+const DOC: [&str; 5] = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
 
 fn feature_sets(member: &Member) -> Vec<Vec<String>> {
     let package = || vec!["-p".to_owned(), member.name.clone()];

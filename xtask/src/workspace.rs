@@ -27,21 +27,13 @@ pub(crate) struct Member {
 impl Workspace {
     /// Asks `cargo metadata`.
     pub(crate) fn read() -> Result<Self, Failure> {
-        let top = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap_or(Path::new("."));
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
         let here = if top.join("Cargo.lock").exists() {
             top
         } else {
             Path::new(".")
         };
-        let text = capture(cargo(here).args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--no-deps",
-        ]))?;
+        let text = capture(cargo(here).args(["metadata", "--format-version", "1", "--locked", "--no-deps"]))?;
         let metadata = serde_json::from_str(&text)
             .map_err(|error| Failure(format!("cargo metadata did not print JSON: {error}")))?;
         Self::parse(&metadata).ok_or_else(|| Failure("cargo metadata: a field is missing".into()))
@@ -61,11 +53,7 @@ impl Workspace {
     }
 
     fn parse(metadata: &Value) -> Option<Self> {
-        let members: Option<Vec<Member>> = metadata["packages"]
-            .as_array()?
-            .iter()
-            .map(Member::parse)
-            .collect();
+        let members: Option<Vec<Member>> = metadata["packages"].as_array()?.iter().map(Member::parse).collect();
         Some(Self {
             root: metadata["workspace_root"].as_str()?.into(),
             target: metadata["target_directory"].as_str()?.into(),
@@ -79,9 +67,7 @@ impl Member {
         let dependencies = package["dependencies"].as_array()?;
         Some(Self {
             name: package["name"].as_str()?.to_owned(),
-            folder: Path::new(package["manifest_path"].as_str()?)
-                .parent()?
-                .to_owned(),
+            folder: Path::new(package["manifest_path"].as_str()?).parent()?.to_owned(),
             features: package["features"].as_object()?.keys().cloned().collect(),
             dependencies: dependencies
                 .iter()

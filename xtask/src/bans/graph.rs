@@ -9,9 +9,7 @@ use crate::workspace::Workspace;
 
 const BANNED: [&str; 4] = ["native-tls", "openssl", "openssl-sys", "ring"];
 const ONE_VERSION: [&str; 5] = ["h2", "http", "hyper", "reqwest", "rustls"];
-const NOT_IN_CORE: [&str; 6] = [
-    "hyper", "memcache", "mongodb", "redis", "reqwest", "rusqlite",
-];
+const NOT_IN_CORE: [&str; 6] = ["hyper", "memcache", "mongodb", "redis", "reqwest", "rusqlite"];
 
 /// Name, version and licence of each package.
 #[derive(Debug)]
@@ -31,13 +29,7 @@ impl Graph {
     pub(crate) fn of(workspace: &Workspace, packages: &[&str]) -> Result<Self, Failure> {
         let text = capture(
             cargo(&workspace.root)
-                .args([
-                    "tree",
-                    "--locked",
-                    "--all-features",
-                    "--edges",
-                    "normal,build",
-                ])
+                .args(["tree", "--locked", "--all-features", "--edges", "normal,build"])
                 .args(["--prefix", "none", "--no-dedupe", "--format", "{p}|{l}"])
                 .args(packages),
         )?;
@@ -63,14 +55,9 @@ impl Graph {
     pub(crate) fn duplicates(&self) -> Vec<String> {
         let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for package in self.among(&ONE_VERSION) {
-            versions
-                .entry(&package.name)
-                .or_default()
-                .push(&package.version);
+            versions.entry(&package.name).or_default().push(&package.version);
         }
-        let several = versions
-            .into_iter()
-            .filter(|(_, versions)| versions.len() > 1);
+        let several = versions.into_iter().filter(|(_, versions)| versions.len() > 1);
         several
             .map(|(name, versions)| format!("{name} in several versions: {}", versions.join(", ")))
             .collect()
@@ -83,12 +70,7 @@ impl Graph {
             .iter()
             .filter(|package| !licence::allowed(&package.licence));
         faults
-            .map(|package| {
-                format!(
-                    "{} {}: licence {:?}",
-                    package.name, package.version, package.licence
-                )
-            })
+            .map(|package| format!("{} {}: licence {:?}", package.name, package.version, package.licence))
             .collect()
     }
 
@@ -139,25 +121,17 @@ nameless v1.0.0|
     fn faults_are_found_in_a_tree() {
         let graph = Graph::parse(TREE).unwrap();
         assert_eq!(graph.banned(), ["ring 0.17.0 is banned"]);
-        assert_eq!(
-            graph.duplicates(),
-            ["hyper in several versions: 0.14.1, 1.2.0"]
-        );
+        assert_eq!(graph.duplicates(), ["hyper in several versions: 0.14.1, 1.2.0"]);
         assert_eq!(
             graph.licence_faults(),
-            [
-                "nameless 1.0.0: licence \"\"",
-                "viral 1.0.0: licence \"GPL-3.0-only\""
-            ]
+            ["nameless 1.0.0: licence \"\"", "viral 1.0.0: licence \"GPL-3.0-only\""]
         );
         assert_eq!(graph.beyond_core().len(), 2);
     }
 
     #[test]
     fn a_tree_without_faults_has_none() {
-        let graph =
-            Graph::parse("app v0.1.0 (/w/app)|MIT\nrustls v0.23.1|Apache-2.0 OR ISC OR MIT\n")
-                .unwrap();
+        let graph = Graph::parse("app v0.1.0 (/w/app)|MIT\nrustls v0.23.1|Apache-2.0 OR ISC OR MIT\n").unwrap();
         assert!(
             [
                 graph.banned(),

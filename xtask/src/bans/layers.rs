@@ -27,9 +27,7 @@ fn may(from: &str, to: &str) -> bool {
 }
 
 fn is_adapter(name: &str) -> bool {
-    name != "store-testkit"
-        && (name.starts_with("store-") || name.starts_with("auth-"))
-        && name != "auth-core"
+    name != "store-testkit" && (name.starts_with("store-") || name.starts_with("auth-")) && name != "auth-core"
 }
 
 #[cfg(test)]
@@ -93,9 +91,6 @@ mod tests {
             target: "/t".into(),
             members,
         };
-        assert_eq!(
-            faults(&workspace),
-            ["auth-core may not depend on auth-http"]
-        );
+        assert_eq!(faults(&workspace), ["auth-core may not depend on auth-http"]);
     }
 }

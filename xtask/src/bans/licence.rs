@@ -19,10 +19,7 @@ const ALLOWED: [&str; 14] = [
 
 /// Whether the expression can be satisfied with allowed licences alone. Nonsense can not.
 pub(crate) fn allowed(expression: &str) -> bool {
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let mut words = Words {
         words: spaced.split_whitespace().collect(),
         next: 0,

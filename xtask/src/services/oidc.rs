@@ -29,8 +29,7 @@ impl Oidc {
     pub(crate) fn start(workspace: &Workspace) -> Result<Self, Failure> {
         require_tools()?;
         let folder = workspace.target.join("services").join("oidc");
-        install(&workspace.root.join("xtask/services/oidc"), &folder)
-            .map_err(|failure| context(&folder, &failure))?;
+        install(&workspace.root.join("xtask/services/oidc"), &folder).map_err(|failure| context(&folder, &failure))?;
         let oidc = Self::launch(&folder).map_err(|failure| context(&folder, &failure))?;
         let mut check = Command::new("node");
         check
@@ -55,8 +54,7 @@ impl Oidc {
     }
 
     fn launch(folder: &Path) -> Result<Self, Failure> {
-        let log = File::create(folder.join("log"))
-            .map_err(|error| Failure(format!("no log file: {error}")))?;
+        let log = File::create(folder.join("log")).map_err(|error| Failure(format!("no log file: {error}")))?;
         let mut command = Command::new("node");
         command.current_dir(folder).arg("server.mjs");
         let (server, line) = Server::start("oidc", &mut command, &log, READY)?;
@@ -93,13 +91,7 @@ fn version(program: &str) -> Option<u32> {
 }
 
 fn parse_major(version: &str) -> Option<u32> {
-    version
-        .trim()
-        .trim_start_matches('v')
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
+    version.trim().trim_start_matches('v').split('.').next()?.parse().ok()
 }
 
 fn install(source: &Path, folder: &Path) -> Result<(), Failure> {
@@ -135,18 +127,11 @@ fn npm_ci(folder: &Path) -> Result<(), Failure> {
     let log = File::create(folder.join("npm.log")).map_err(failed)?;
     let mut npm = Command::new("npm");
     npm.current_dir(folder)
-        .args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ])
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(failed)?)
         .stderr(log);
-    succeed(&mut npm)
-        .map_err(|failure| Failure(format!("{failure}\n{}", tail(&folder.join("npm.log")))))
+    succeed(&mut npm).map_err(|failure| Failure(format!("{failure}\n{}", tail(&folder.join("npm.log")))))
 }
 
 fn context(folder: &Path, failure: &Failure) -> Failure {

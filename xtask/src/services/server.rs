@@ -30,20 +30,14 @@ impl Server {
         let failed = |error: std::io::Error| Failure(format!("{name} cannot be started: {error}"));
         let errors = log.try_clone().map_err(failed)?;
         let output = log.try_clone().map_err(failed)?;
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(errors);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().map_err(failed)?;
         let lines = first_line(&mut child, output);
         let stdin = child.stdin.take();
         let server = Self { name, child, stdin };
         match lines.recv_timeout(limit) {
             Ok(line) => Ok((server, line)),
-            Err(_) => Err(Failure(format!(
-                "{name} was not ready within {} s",
-                limit.as_secs()
-            ))),
+            Err(_) => Err(Failure(format!("{name} was not ready within {} s", limit.as_secs()))),
         }
     }
 
@@ -103,17 +97,13 @@ mod tests {
     }
 
     fn log() -> std::fs::File {
-        std::fs::File::options()
-            .write(true)
-            .open("/dev/null")
-            .unwrap()
+        std::fs::File::options().write(true).open("/dev/null").unwrap()
     }
 
     #[test]
     fn the_first_line_says_ready_and_the_end_of_input_stops_it() {
         let mut command = shell("echo ready; cat > /dev/null");
-        let (server, line) =
-            Server::start("echo", &mut command, &log(), Duration::from_secs(10)).unwrap();
+        let (server, line) = Server::start("echo", &mut command, &log(), Duration::from_secs(10)).unwrap();
         assert_eq!(line, "ready");
         let started = Instant::now();
         drop(server);

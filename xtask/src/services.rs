@@ -27,10 +27,7 @@ pub(crate) struct Services<'w> {
 impl<'w> Services<'w> {
     /// None started yet.
     pub(crate) fn new(workspace: &'w Workspace) -> Self {
-        Self {
-            workspace,
-            oidc: None,
-        }
+        Self { workspace, oidc: None }
     }
 
     /// Starts those that do not run yet.
