@@ -59,7 +59,8 @@ enum ServicesCommand {
 
 fn main() -> ExitCode {
     match obey(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
             say(&failure.to_string());
             ExitCode::FAILURE
@@ -67,7 +68,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn obey(command: Command) -> Result<(), Failure> {
+/// False: something failed, and it has been said.
+fn obey(command: Command) -> Result<bool, Failure> {
     let workspace = Workspace::read()?;
     match command {
         Command::Test { only } => steps::test(&workspace, &only),
@@ -77,12 +79,12 @@ fn obey(command: Command) -> Result<(), Failure> {
     }
 }
 
-fn up(workspace: &Workspace) -> Result<(), Failure> {
+fn up(workspace: &Workspace) -> Result<bool, Failure> {
     let mut services = Services::new(workspace);
     services.start()?;
     for (name, value) in services.environment() {
         console::print(&format!("export {name}={value}"));
     }
     say("running; Ctrl-C stops");
-    services.wait()
+    services.wait().map(|()| true)
 }

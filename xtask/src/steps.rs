@@ -56,40 +56,37 @@ impl Step {
     }
 }
 
-/// Runs what was asked for; the last line on standard output is the sum of all tests.
-pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Result<(), Failure> {
+/// Runs what was asked for and says whether all of it passed. The last line on standard output is the sum of all tests.
+pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Result<bool, Failure> {
     let tasks = tasks(workspace, only)?;
     let mut session = Session {
         workspace,
         services: Services::new(workspace),
-        tally: None,
+        tally: Tally::default(),
     };
     let mut times = Vec::new();
-    let mut outcome = Ok(());
+    let mut failed = None;
     for task in &tasks {
         say(&format!("== {}", task.name()));
         let started = Instant::now();
         let result = session.run(task);
         times.push((task.name(), started.elapsed()));
         if let Err(failure) = result {
-            outcome = Err(Failure(format!(
-                "{} failed; again: cargo xtask test --only {0}",
-                task.name()
-            )));
             say(&failure.to_string());
+            failed = Some(task.name());
             break;
         }
     }
     let Session { services, tally, .. } = session;
     drop(services);
     summarize(&times);
-    if let Err(failure) = &outcome {
-        say(&failure.to_string());
+    if let Some(name) = failed {
+        say(&format!("{name} failed; again: cargo xtask test --only {name}"));
     }
-    if let Some(tally) = tally {
+    if tally != Tally::default() {
         print(&tally.to_string());
     }
-    outcome
+    Ok(failed.is_none())
 }
 
 fn summarize(times: &[(&str, Duration)]) {
@@ -102,7 +99,7 @@ fn summarize(times: &[(&str, Duration)]) {
 struct Session<'w> {
     workspace: &'w Workspace,
     services: Services<'w>,
-    tally: Option<Tally>,
+    tally: Tally,
 }
 
 impl Session<'_> {
@@ -124,12 +121,7 @@ impl Session<'_> {
             Step::Doc => succeed(self.cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")),
             Step::Services => self.services.start(),
             Step::Test => self.tests(&["--workspace"], &[]),
-            Step::Examples => {
-                succeed(
-                    self.cargo()
-                        .args(["run", "--locked", "-p", "examples", "--example", "quickstart"]),
-                )
-            }
+            Step::Examples => succeed(self.cargo().args(["run", "--locked", "--example", "quickstart"])),
         }
     }
 
@@ -169,7 +161,7 @@ impl Session<'_> {
             tally.add(line);
             print(line);
         })?;
-        self.tally = Some(self.tally.unwrap_or_default().plus(tally));
+        self.tally = self.tally.plus(tally);
         match tally {
             _ if !success => Err(Failure("cargo test failed".into())),
             Tally { ignored: 1.., .. } => Err(Failure(format!("{} tests were ignored; none may be", tally.ignored))),
