@@ -272,7 +272,11 @@ pub struct BackOff {
 impl BackOff {
     /// Until this time, after this many failures in a row.
     pub fn new(until: Timestamp, failures: u32, status: Option<u16>) -> Self {
-        Self { until, failures, status }
+        Self {
+            until,
+            failures,
+            status,
+        }
     }
 }
 

@@ -18,13 +18,23 @@ pub(crate) struct Demand {
     pub(crate) rejected: Option<SecretHash>,
     /// A new token, whatever there is; also after a refusal.
     pub(crate) force: bool,
+    /// Made behind the users of a token that is still good.
+    pub(crate) advisory: bool,
     /// Whatever is held or stored; the server is not asked.
     pub(crate) stored_only: bool,
 }
 
 impl Demand {
     pub(crate) fn new(profile: Profile, target: Target) -> Self {
-        Self { profile, target, min_validity: None, rejected: None, force: false, stored_only: false }
+        Self {
+            profile,
+            target,
+            min_validity: None,
+            rejected: None,
+            force: false,
+            advisory: false,
+            stored_only: false,
+        }
     }
 
     /// Whether only this caller's own flight can answer it.

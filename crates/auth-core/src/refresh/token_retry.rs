@@ -21,14 +21,21 @@ pub struct TokenRetry {
 
 impl Default for TokenRetry {
     fn default() -> Self {
-        Self { total: 2, statuses: vec![429, 500, 502, 503, 504], back_off: Duration::from_millis(500) }
+        Self {
+            total: 2,
+            statuses: vec![429, 500, 502, 503, 504],
+            back_off: Duration::from_millis(500),
+        }
     }
 }
 
 impl TokenRetry {
     /// One attempt, no retries.
     pub fn none() -> Self {
-        Self { total: 0, ..Self::default() }
+        Self {
+            total: 0,
+            ..Self::default()
+        }
     }
 
     /// The pause before attempt `attempt + 1` after a refusal; `None`: no more.
@@ -51,7 +58,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// `first`, doubled `failures` times, at most a minute, then a random part of it
 /// between half and all: many clients must not come back at once.
 pub(crate) fn back_off(first: Duration, failures: u32) -> Duration {
-    let full = first.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(PAUSE_MAX);
+    let full = first
+        .saturating_mul(2_u32.saturating_pow(failures.min(16)))
+        .min(PAUSE_MAX);
     let [random] = crate::random::bytes::<1>();
     full.mul_f64(0.5 + f64::from(random) / 512.0)
 }
@@ -62,7 +71,10 @@ mod tests {
 
     #[test]
     fn pauses_double_and_end() {
-        let retry = TokenRetry { total: 3, ..TokenRetry::default() };
+        let retry = TokenRetry {
+            total: 3,
+            ..TokenRetry::default()
+        };
         for (attempt, least, most) in [(0, 250, 500), (1, 500, 1000), (2, 1000, 2000)] {
             let pause = retry.after_failure(attempt).unwrap().as_millis();
             assert!((least..=most).contains(&pause), "{attempt}: {pause}");

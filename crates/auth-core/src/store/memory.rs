@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listed, Listing, Operation, Page, Persistence, RemoveIf,
-    StoreError, StoreErrorKind, TokenStore, WriteIf,
+    Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listing, Operation, Page, Persistence, RemoveIf, StoreError,
+    StoreErrorKind, TokenStore, WriteIf,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::key::Key;

@@ -55,7 +55,10 @@ pub(crate) struct Failure {
 
 impl From<TokenErrorKind> for Failure {
     fn from(kind: TokenErrorKind) -> Self {
-        Self { kind, retry_after: None }
+        Self {
+            kind,
+            retry_after: None,
+        }
     }
 }
 
@@ -91,7 +94,9 @@ fn bound_elsewhere(stored: &Binding, ours: &Binding) -> Option<&'static str> {
         Some("client id")
     } else if stored.issuer.is_some() && ours.issuer.is_some() && stored.issuer != ours.issuer {
         Some("issuer")
-    } else if stored.token_endpoint.is_some() && ours.token_endpoint.is_some() && stored.token_endpoint != ours.token_endpoint
+    } else if stored.token_endpoint.is_some()
+        && ours.token_endpoint.is_some()
+        && stored.token_endpoint != ours.token_endpoint
     {
         Some("token endpoint")
     } else {
@@ -107,20 +112,21 @@ fn meets(access: &AccessEntry, demand: &Demand, situation: &Situation<'_>) -> bo
         return false;
     }
     match demand.min_validity {
-        Some(wanted) => access.expires_at.is_none_or(|end| end.since(situation.now) >= wanted.max(Duration::from_millis(1))),
-        // A flight that was started behind a token's users wants one beyond the
-        // advisory window; jitter must not make it adopt what started it.
-        None => freshness(access, situation.now, situation.policy, -1.0) != Freshness::Due && !demand_is_advisory(access, situation),
+        Some(wanted) => access
+            .expires_at
+            .is_none_or(|end| end.since(situation.now) >= wanted.max(Duration::from_millis(1))),
+        // Started behind a token's users: what started it must not end it, whatever
+        // the jitter of the process that got it.
+        None if demand.advisory => freshness(access, situation.now, situation.policy, 1.0) == Freshness::Fresh,
+        None => freshness(access, situation.now, situation.policy, 0.0) != Freshness::Due,
     }
-}
-
-fn demand_is_advisory(access: &AccessEntry, situation: &Situation<'_>) -> bool {
-    freshness(access, situation.now, situation.policy, 1.0) != Freshness::Fresh
 }
 
 fn was_just_renewed(access: &AccessEntry, demand: &Demand, situation: &Situation<'_>) -> bool {
     demand.rejected == Some(access.token.hash())
-        && situation.rejected_refresh_at.is_some_and(|at| situation.now < at.plus(situation.policy.rejection_interval))
+        && situation
+            .rejected_refresh_at
+            .is_some_and(|at| situation.now < at.plus(situation.policy.rejection_interval))
 }
 
 fn spendable(record: &GrantRecord, situation: &Situation<'_>, demand: &Demand) -> Result<Step, Failure> {
@@ -128,7 +134,10 @@ fn spendable(record: &GrantRecord, situation: &Situation<'_>, demand: &Demand) -
         let grant = record.recipe.grant.clone();
         return Err(TokenErrorKind::Config(ConfigError::UnknownGrant { grant }).into());
     }
-    let token = record.refresh_token.as_ref().filter(|token| !token.is_empty() && !demand.stored_only);
+    let token = record
+        .refresh_token
+        .as_ref()
+        .filter(|token| !token.is_empty() && !demand.stored_only);
     let token = token.ok_or_else(|| reauth(ReauthReason::NoRefreshToken))?;
     if record.refresh_expires_at.is_some_and(|end| end <= situation.now) {
         return Err(reauth(ReauthReason::RefreshTokenExpired));
@@ -139,7 +148,10 @@ fn spendable(record: &GrantRecord, situation: &Situation<'_>, demand: &Demand) -
     }
     match record.mark.as_ref().filter(|mark| mark.parent == token.hash()) {
         Some(mark) if situation.leased => Ok(go_on_from(mark, token, situation, demand)),
-        _ => Ok(Step::Spend { token: token.clone(), interrupted: false }),
+        _ => Ok(Step::Spend {
+            token: token.clone(),
+            interrupted: false,
+        }),
     }
 }
 
@@ -147,7 +159,9 @@ fn check_refused(record: &GrantRecord) -> Result<(), Failure> {
     match record.refused.as_ref().filter(|_| record.is_refused()) {
         None => Ok(()),
         Some(refused) if refused.interrupted => Err(reauth(ReauthReason::InterruptedRefresh)),
-        Some(refused) => Err(reauth(ReauthReason::RefreshTokenRefused { code: refused.code.clone() })),
+        Some(refused) => Err(reauth(ReauthReason::RefreshTokenRefused {
+            code: refused.code.clone(),
+        })),
     }
 }
 
@@ -159,7 +173,10 @@ fn check_back_off(back_off: Option<&BackOff>, now: Timestamp) -> Result<(), Fail
                 Some(status) => TokenErrorKind::Refused(Box::new(Refusal::new(status))),
                 None => TokenErrorKind::Network,
             };
-            Err(Failure { kind, retry_after: Some(back_off.until.since(now)) })
+            Err(Failure {
+                kind,
+                retry_after: Some(back_off.until.since(now)),
+            })
         }
     }
 }
@@ -168,7 +185,10 @@ fn check_back_off(back_off: Option<&BackOff>, now: Timestamp) -> Result<(), Fail
 // request. What a second one does depends on the server.
 fn go_on_from(mark: &Mark, token: &Secret, situation: &Situation<'_>, demand: &Demand) -> Step {
     let age = situation.now.since(mark.at);
-    let replay = Step::Spend { token: token.clone(), interrupted: true };
+    let replay = Step::Spend {
+        token: token.clone(),
+        interrupted: true,
+    };
     if age < situation.takeover_age {
         return Step::Settle(situation.takeover_age - age);
     }

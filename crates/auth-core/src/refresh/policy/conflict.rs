@@ -54,20 +54,35 @@ mod tests {
 
     #[test]
     fn nothing_but_logout_login_and_a_sibling_drops_a_child() {
-        let mut stored = GrantRecord::new(Recipe::new("authorization_code", Target::new()), Binding::new(None, None, "id"));
+        let mut stored = GrantRecord::new(
+            Recipe::new("authorization_code", Target::new()),
+            Binding::new(None, None, "id"),
+        );
         let (login, parent, child) = (stored.login_id, Secret::new("parent"), Secret::new("child"));
-        let mut decide = |change: &dyn Fn(&mut GrantRecord)| {
+        let decide = |change: &dyn Fn(&mut GrantRecord)| {
             let mut record = stored.clone();
             change(&mut record);
             on_conflict(Some(&record), login, parent.hash(), Some(&child))
         };
         assert_eq!(decide(&|r| r.refresh_token = Some("parent".into())), OnConflict::Rebase);
         assert_eq!(decide(&|r| r.refresh_token = Some("child".into())), OnConflict::Done);
-        assert_eq!(decide(&|r| r.refresh_token = Some("sibling".into())), OnConflict::KeepStored);
-        assert_eq!(decide(&|r| *r = r.tombstone(Timestamp::from_unix_seconds(1))), OnConflict::RevokeChild);
+        assert_eq!(
+            decide(&|r| r.refresh_token = Some("sibling".into())),
+            OnConflict::KeepStored
+        );
+        assert_eq!(
+            decide(&|r| *r = r.tombstone(Timestamp::from_unix_seconds(1))),
+            OnConflict::RevokeChild
+        );
         assert_eq!(decide(&|r| r.login_id = LoginId::random()), OnConflict::DropChild);
-        assert_eq!(on_conflict(None, login, parent.hash(), Some(&child)), OnConflict::Rebase);
+        assert_eq!(
+            on_conflict(None, login, parent.hash(), Some(&child)),
+            OnConflict::Rebase
+        );
         stored.refresh_token = None;
-        assert_eq!(on_conflict(Some(&stored), login, parent.hash(), None), OnConflict::KeepStored);
+        assert_eq!(
+            on_conflict(Some(&stored), login, parent.hash(), None),
+            OnConflict::KeepStored
+        );
     }
 }

@@ -44,7 +44,9 @@ pub(crate) fn mandatory_at(access: &AccessEntry, policy: &RefreshPolicy) -> Opti
 pub(crate) fn advisory_at(access: &AccessEntry, policy: &RefreshPolicy, jitter: f64) -> Option<Timestamp> {
     let end = access.expires_at?;
     let lifetime = lifetime(access, end);
-    let window = lifetime.mul_f64(policy.advisory_fraction.clamp(0.0, 1.0)).min(policy.advisory_max);
+    let window = lifetime
+        .mul_f64(policy.advisory_fraction.clamp(0.0, 1.0))
+        .min(policy.advisory_max);
     let moved = window.mul_f64(1.0 + 0.1 * jitter.clamp(-1.0, 1.0));
     let mandatory = policy.margin.min(lifetime / 2);
     Some(end.minus(moved.max(mandatory)))
@@ -65,7 +67,12 @@ mod tests {
     }
 
     fn at(lifetime: u64, age: f64) -> Freshness {
-        freshness(&token(lifetime), START.plus(Duration::from_secs_f64(age)), &RefreshPolicy::default(), 0.0)
+        freshness(
+            &token(lifetime),
+            START.plus(Duration::from_secs_f64(age)),
+            &RefreshPolicy::default(),
+            0.0,
+        )
     }
 
     #[test]
@@ -89,7 +96,15 @@ mod tests {
     #[test]
     fn no_known_end_is_fresh_until_a_401() {
         let access = AccessEntry::bearer("t".into(), START, None);
-        assert_eq!(freshness(&access, Timestamp::from_unix_millis(i64::MAX), &RefreshPolicy::default(), 0.0), Freshness::Fresh);
+        assert_eq!(
+            freshness(
+                &access,
+                Timestamp::from_unix_millis(i64::MAX),
+                &RefreshPolicy::default(),
+                0.0
+            ),
+            Freshness::Fresh
+        );
         assert!(is_valid(&access, Timestamp::from_unix_millis(i64::MAX)));
     }
 
@@ -98,6 +113,12 @@ mod tests {
         let policy = RefreshPolicy::default();
         let early = advisory_at(&token(1000), &policy, 1.0).unwrap();
         let late = advisory_at(&token(1000), &policy, -1.0).unwrap();
-        assert_eq!((early, late), (START.plus(Duration::from_secs(780)), START.plus(Duration::from_secs(820))));
+        assert_eq!(
+            (early, late),
+            (
+                START.plus(Duration::from_secs(780)),
+                START.plus(Duration::from_secs(820))
+            )
+        );
     }
 }

@@ -1,0 +1,128 @@
+//! The token manager: what users hold.
+
+mod builder;
+mod login;
+mod status;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use builder::TokenManagerBuilder;
+pub use status::ProfileStatus;
+
+use crate::client_registration::ClientRegistration;
+use crate::error::TokenError;
+use crate::profile::Profile;
+use crate::refresh::Core;
+use crate::source::TokenSource;
+use crate::store::TokenStore;
+use crate::target::Target;
+use crate::token::AccessToken;
+
+/// How long the end of the last manager waits for refreshes under way.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Gets tokens, keeps them fresh, shares them through a store.
+///
+/// One client, many profiles. Cheap to clone. Refreshes run on a thread of the
+/// engine's own; dropping the last manager and the last source waits up to 30
+/// seconds for those that spend a refresh token. Static variables are never
+/// dropped, and `process::exit` waits for nobody: call
+/// [`shutdown`](Self::shutdown) before.
+#[derive(Clone)]
+pub struct TokenManager {
+    held: Held,
+}
+
+/// What managers and sources hold of the engine.
+#[derive(Clone)]
+pub(crate) struct Held {
+    pub(crate) core: Arc<Core>,
+    // Flights hold the core, not this: so its drop is the end of the last user.
+    _last: Arc<LastOut>,
+}
+
+struct LastOut(Arc<Core>);
+
+impl TokenManager {
+    /// A manager for this client over this store.
+    pub fn builder(registration: ClientRegistration, store: impl Into<Arc<dyn TokenStore>>) -> TokenManagerBuilder {
+        TokenManagerBuilder::new(registration, store.into())
+    }
+
+    /// A manager that always gives this token: for users' own tests.
+    pub fn fixed(token: AccessToken) -> Self {
+        Self {
+            held: Held::new(builder::fixed_core(token)),
+        }
+    }
+
+    /// The source of tokens of this profile, for the default target.
+    pub fn source(&self, profile: &Profile) -> TokenSource {
+        self.source_for(profile, Target::default())
+    }
+
+    /// The source of tokens of this profile for this target.
+    pub fn source_for(&self, profile: &Profile, target: Target) -> TokenSource {
+        TokenSource::new(self.held.clone(), profile, target)
+    }
+
+    /// The client.
+    pub fn registration(&self) -> &ClientRegistration {
+        &self.held.core.client
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn TokenStore> {
+        &self.held.core.store
+    }
+
+    /// Waits, up to 30 seconds, until no refresh token is being spent; `false` if
+    /// that was not long enough. New refreshes are not prevented.
+    pub async fn shutdown(&self) -> bool {
+        let drain = self.held.core.drain.clone();
+        let waited = crate::refresh::spawn_blocking(move || drain.wait(DRAIN_LIMIT));
+        waited.await.unwrap_or(false)
+    }
+
+    async fn flying<F>(
+        &self,
+        work: impl FnOnce(Arc<Core>, crate::refresh::Reporter) -> F,
+    ) -> Result<AccessToken, TokenError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let core = self.held.core.clone();
+        crate::refresh::Flight::start(|reporter| work(core, reporter))
+            .wait()
+            .await
+    }
+}
+
+impl Held {
+    pub(crate) fn new(core: Core) -> Self {
+        let core = Arc::new(core);
+        Self {
+            _last: Arc::new(LastOut(core.clone())),
+            core,
+        }
+    }
+}
+
+impl Drop for LastOut {
+    fn drop(&mut self) {
+        if !self.0.drain.wait(DRAIN_LIMIT) {
+            tracing::warn!(target: "tokenkeep", "a refresh is still under way; its tokens may be lost if the process ends now");
+        }
+    }
+}
+
+impl fmt::Debug for TokenManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenManager")
+            .field("client_id", &self.held.core.client.client_id())
+            .field("store", &self.held.core.store.name())
+            .finish_non_exhaustive()
+    }
+}

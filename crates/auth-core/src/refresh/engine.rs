@@ -1,0 +1,120 @@
+//! The engine's own runtime thread, and the count of what must not be cut off.
+
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::error::{TokenError, TokenErrorKind};
+
+/// The handle of the engine's runtime, which is started with the first flight and
+/// lives as long as the process.
+///
+/// # Errors
+/// If the operating system gives no thread.
+pub(crate) fn handle() -> io::Result<Handle> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime.handle().clone());
+    }
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(16)
+        .thread_name("tokenkeep")
+        .enable_all()
+        .build()?;
+    // A second runtime that lost the race ends here, unused.
+    Ok(RUNTIME.get_or_init(|| runtime).handle().clone())
+}
+
+/// Counts flights that spend what can be lost, so that their end can be waited
+/// for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Drain(Arc<(Mutex<usize>, Condvar)>);
+
+impl Drain {
+    /// Counts one more until the guard is dropped.
+    pub(crate) fn begin(&self) -> DrainGuard {
+        *self.count() += 1;
+        DrainGuard(self.clone())
+    }
+
+    /// Blocks until none is under way; `false` if `limit` ran out first.
+    pub(crate) fn wait(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let mut count = self.count();
+        while *count > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            count = self
+                .0
+                .1
+                .wait_timeout(count, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+
+    // A count can't be left half-changed.
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) struct DrainGuard(Drain);
+
+impl Drop for DrainGuard {
+    fn drop(&mut self) {
+        *self.0.count() -= 1;
+        self.0.0.1.notify_all();
+    }
+}
+
+/// Runs a future to its end on the engine's thread, whatever becomes of the
+/// caller.
+pub(crate) fn spawn<F>(future: F) -> io::Result<tokio::task::JoinHandle<F::Output>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Ok(handle()?.spawn(future))
+}
+
+/// Runs a future to its end on the engine's thread, and waits for what it gives.
+///
+/// # Errors
+/// `Shutdown` if there is no thread, or the work broke off.
+pub(crate) async fn to_its_end<F>(future: F) -> Result<F::Output, TokenError>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let broken_off = || TokenError::new(TokenErrorKind::Shutdown, "token");
+    spawn(future).map_err(|_| broken_off())?.await.map_err(|_| broken_off())
+}
+
+/// Runs what blocks beside the engine's thread; `None` if there is no thread.
+pub(crate) async fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    handle().ok()?.spawn_blocking(work).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_for_the_last_and_no_longer() {
+        let drain = Drain::default();
+        assert!(drain.wait(Duration::ZERO));
+        let guard = drain.begin();
+        assert!(!drain.wait(Duration::from_millis(1)));
+        let thread = std::thread::spawn(move || drop(guard));
+        assert!(drain.wait(Duration::from_secs(30)));
+        thread.join().unwrap();
+    }
+}

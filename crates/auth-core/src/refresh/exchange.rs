@@ -1,0 +1,67 @@
+//! One token request: built, sent within its budget, read.
+
+use std::time::Duration;
+
+use super::core::Core;
+use crate::client_registration::ClientRegistration;
+use crate::error::TokenError;
+use crate::grant::{TokenRequest, http_request};
+use crate::record::AccessEntry;
+use crate::secret::Secret;
+use crate::target::Target;
+use crate::token::{Answer, TokenResponse, expires_at, read_answer};
+use crate::transport::{HttpRequest, TransportError};
+
+/// A request that is ready to be sent: everything that can fail before the network
+/// has been done.
+pub(crate) struct Prepared {
+    request: HttpRequest,
+    secrets: Vec<Secret>,
+}
+
+/// What a request came to, and how long it took.
+pub(crate) struct Sent {
+    pub(crate) answer: Result<Answer, TransportError>,
+    pub(crate) took: Duration,
+}
+
+/// Builds the HTTP request.
+pub(crate) fn prepare(client: &ClientRegistration, request: &TokenRequest) -> Result<Prepared, TokenError> {
+    let config = |error| TokenError::config(error, "token request");
+    let http = http_request(client, request).map_err(config)?;
+    let client_secret = client.secret().map_err(config)?;
+    let secrets = request.secrets().into_iter().chain(&client_secret).cloned().collect();
+    Ok(Prepared { request: http, secrets })
+}
+
+/// Sends it, once.
+pub(crate) async fn send(core: &Core, prepared: Prepared) -> Sent {
+    let clock = &core.options.clock;
+    let begun = clock.monotonic();
+    let limit = clock.sleep(core.options.timing.budget);
+    let answer = tokio::select! {
+        answer = core.transport.send(prepared.request) => answer,
+        () = limit => Err(TransportError::ambiguous("no answer within the time allowed").timed_out()),
+    };
+    let secrets: Vec<&Secret> = prepared.secrets.iter().collect();
+    let answer = answer.map(|response| read_answer(&response, &secrets, clock.now()));
+    Sent {
+        answer,
+        took: clock.monotonic().saturating_sub(begun),
+    }
+}
+
+/// The access token of a response, as it is kept.
+pub(crate) fn access_entry(core: &Core, response: &TokenResponse, asked: &Target) -> AccessEntry {
+    let now = core.options.clock.now();
+    let default = core.client.provider().default_lifetime;
+    let mut entry = AccessEntry::bearer(response.access_token.clone(), now, expires_at(response, default, now));
+    entry.token_type.clone_from(&response.token_type);
+    // No `scope` in the answer means: as asked (RFC 6749 section 5.1).
+    entry.scopes = response
+        .scope
+        .clone()
+        .unwrap_or_else(|| asked.scope_names().map(str::to_owned).collect());
+    entry.id_token.clone_from(&response.id_token);
+    entry
+}

@@ -1,0 +1,120 @@
+//! Flights: one piece of work, many who wait for it.
+
+use std::future::Future;
+
+use tokio::sync::watch;
+
+use super::engine;
+use crate::error::{TokenError, TokenErrorKind};
+use crate::token::AccessToken;
+
+/// What comes of a flight.
+pub(crate) type Landing = Result<AccessToken, TokenError>;
+
+#[derive(Clone, Debug)]
+enum State {
+    UnderWay,
+    /// It goes on, but who waits is told this meanwhile.
+    Stalled(TokenError),
+    Landed(Landing),
+}
+
+/// A flight, as those see it who wait for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Flight(watch::Receiver<State>);
+
+/// A flight, as the work itself sees it.
+#[derive(Debug)]
+pub(crate) struct Reporter(watch::Sender<State>);
+
+impl Flight {
+    /// Starts work on the engine's thread. It goes on to its end, whoever waits.
+    pub(crate) fn start<W, F>(work: W) -> Self
+    where
+        W: FnOnce(Reporter) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (sender, receiver) = watch::channel(State::UnderWay);
+        // Without a thread the sender is dropped, and who waits gets an error.
+        let _ = engine::spawn(work(Reporter(sender)));
+        Self(receiver)
+    }
+
+    /// Whether nothing more will come of it.
+    pub(crate) fn has_landed(&self) -> bool {
+        matches!(*self.0.borrow(), State::Landed(_)) || self.0.has_changed().is_err()
+    }
+
+    /// Waits for what comes of it.
+    pub(crate) async fn wait(mut self) -> Landing {
+        let state = self.0.wait_for(|state| !matches!(state, State::UnderWay)).await;
+        match state.as_deref() {
+            Ok(State::Landed(landing)) => landing.clone(),
+            Ok(State::Stalled(error)) => Err(error.clone()),
+            Ok(State::UnderWay) | Err(_) => Err(TokenError::new(TokenErrorKind::Shutdown, "token")),
+        }
+    }
+}
+
+impl Reporter {
+    /// For work that nobody waits for by a flight.
+    pub(crate) fn unheard() -> Self {
+        Self(watch::Sender::new(State::UnderWay))
+    }
+
+    /// Tells those who wait, while the work goes on.
+    pub(crate) fn stall(&self, error: TokenError) {
+        self.0.send_replace(State::Stalled(error));
+    }
+
+    /// Tells those who wait, for good.
+    pub(crate) fn land(&self, landing: Landing) {
+        self.0.send_replace(State::Landed(landing));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_goes_on_without_anybody_waiting() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        drop(Flight::start(|reporter| async move {
+            tokio::task::yield_now().await;
+            reporter.land(Err(TokenError::new(TokenErrorKind::Network, "t")));
+            let _ = tell.send(());
+        }));
+        told.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_breaks_off_is_an_error_not_a_hang() {
+        let flight = Flight::start(|reporter| async move { drop(reporter) });
+        assert_eq!(
+            flight.clone().wait().await.unwrap_err().kind(),
+            &TokenErrorKind::Shutdown
+        );
+        assert!(flight.has_landed());
+    }
+
+    #[tokio::test]
+    async fn stalled_then_landed() {
+        let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+        let open = gate.clone();
+        let flight = Flight::start(|reporter| async move {
+            reporter.stall(TokenError::new(TokenErrorKind::Timeout, "t"));
+            open.notified().await;
+            reporter.land(Err(TokenError::new(TokenErrorKind::Network, "t")));
+        });
+        assert_eq!(
+            flight.clone().wait().await.unwrap_err().kind(),
+            &TokenErrorKind::Timeout
+        );
+        gate.notify_one();
+        while !flight.has_landed() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(flight.wait().await.unwrap_err().kind(), &TokenErrorKind::Network);
+    }
+}

@@ -1,0 +1,142 @@
+//! A lease, held: extended by a heartbeat, given back at the end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Core;
+use crate::clock::Clock;
+use crate::error::{TokenError, TokenErrorKind};
+use crate::key::Key;
+use crate::store::{Lease, LeaseEnd, LeaseId, TokenStore};
+
+const PAUSE_LEAST: Duration = Duration::from_millis(5);
+const PAUSE_MOST: Duration = Duration::from_millis(100);
+
+/// A lease that is held by this flight.
+pub(crate) struct HeldLease {
+    store: Arc<dyn TokenStore>,
+    key: Key,
+    id: LeaseId,
+    ttl: Duration,
+    heartbeat: Option<tokio::task::AbortHandle>,
+}
+
+/// What came of waiting for a lease.
+pub(crate) enum Waited<T> {
+    Held(HeldLease),
+    /// What was waited for came by itself.
+    Met(T),
+    /// The limit ran out.
+    TimedOut,
+}
+
+/// Waits for the lease on a key, and looks by `meanwhile` before each further try
+/// whether it is still needed.
+pub(crate) async fn acquire<T, M, F>(
+    core: &Core,
+    key: &Key,
+    limit: Duration,
+    mut meanwhile: M,
+) -> Result<Waited<T>, TokenError>
+where
+    M: FnMut() -> F,
+    F: Future<Output = Result<Option<T>, TokenError>>,
+{
+    let clock = &core.options.clock;
+    let (id, ttl) = (LeaseId::random(), core.options.timing.lease);
+    let begun = clock.monotonic();
+    loop {
+        let lease = core
+            .store
+            .try_lease(key, &id, ttl)
+            .await
+            .map_err(|error| TokenError::store(error, "lease"))?;
+        let pause = match lease {
+            Lease::Granted => return Ok(Waited::Held(HeldLease::new(core, key, id, ttl))),
+            Lease::HeldElsewhere { retry_after } => retry_after,
+        };
+        if clock.monotonic().saturating_sub(begun) >= limit {
+            return Ok(Waited::TimedOut);
+        }
+        clock.sleep(jittered(pause)).await;
+        if let Some(met) = meanwhile().await? {
+            return Ok(Waited::Met(met));
+        }
+    }
+}
+
+impl HeldLease {
+    fn new(core: &Core, key: &Key, id: LeaseId, ttl: Duration) -> Self {
+        let (store, clock) = (core.store.clone(), core.options.clock.clone());
+        let by_time = store.capabilities().lease_end == LeaseEnd::ByTime;
+        let heartbeat = by_time.then(|| {
+            let beat = beat(
+                store.clone(),
+                clock,
+                key.clone(),
+                id.clone(),
+                ttl,
+                core.options.timing.heartbeat,
+            );
+            tokio::spawn(beat).abort_handle()
+        });
+        Self {
+            store,
+            key: key.clone(),
+            id,
+            ttl,
+            heartbeat,
+        }
+    }
+
+    /// Extends the lease; an error if it is not held any more. Nothing may be sent
+    /// then.
+    pub(crate) async fn confirm(&self) -> Result<(), TokenError> {
+        match self.store.renew(&self.key, &self.id, self.ttl).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TokenError::new(TokenErrorKind::Timeout, "lease")),
+            Err(error) => Err(TokenError::store(error, "lease")),
+        }
+    }
+
+    /// Gives the lease back. A failure does no harm: its time, or its holder, ends.
+    pub(crate) async fn release(mut self) {
+        self.stop_heartbeat();
+        let _ = self.store.release(&self.key, &self.id).await;
+    }
+
+    fn stop_heartbeat(&mut self) {
+        if let Some(heartbeat) = self.heartbeat.take() {
+            heartbeat.abort();
+        }
+    }
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        self.stop_heartbeat();
+    }
+}
+
+async fn beat(
+    store: Arc<dyn TokenStore>,
+    clock: Arc<dyn Clock>,
+    key: Key,
+    id: LeaseId,
+    ttl: Duration,
+    every: Duration,
+) {
+    loop {
+        clock.sleep(every).await;
+        // An error may pass; a lost lease is found by `confirm` before anything is sent.
+        let _ = store.renew(&key, &id, ttl).await;
+    }
+}
+
+fn jittered(pause: Duration) -> Duration {
+    let [random] = crate::random::bytes::<1>();
+    pause
+        .clamp(PAUSE_LEAST, PAUSE_MOST)
+        .mul_f64(0.5 + f64::from(random) / 256.0)
+}

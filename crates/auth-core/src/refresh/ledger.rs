@@ -1,0 +1,187 @@
+//! Consumable grants: a refresh token is spent once, under a lease, after a
+//! durable mark, and its child is saved before anybody gets it.
+
+mod commit;
+mod login;
+mod records;
+mod spend;
+
+use std::time::Duration;
+
+use super::core::Core;
+use super::flight::{Landing, Reporter};
+use super::lease::{HeldLease, Waited, acquire};
+use super::policy::{Situation, Step, before_spend};
+use super::{Demand, cache};
+use crate::error::{TokenError, TokenErrorKind};
+use crate::grant::Renewal;
+use crate::key::Key;
+use crate::observer::Event;
+use crate::record::AccessEntry;
+use crate::store::Retry;
+use crate::token::AccessToken;
+
+pub(crate) use login::{login, replace_grant};
+use records::Snapshot;
+
+pub(super) const OPERATION: &str = "refresh";
+
+/// How often a conflict, a settle or somebody else's move is looked at anew.
+const ROUNDS_MAX: u32 = 32;
+
+/// Renews what is kept under a grant record: by its recipe where that can be
+/// repeated, else by its refresh token.
+pub(crate) async fn renew(core: &Core, demand: &Demand, reporter: &Reporter) -> Landing {
+    let ledger = Ledger {
+        core,
+        demand,
+        reporter,
+        key: Key::grant(&demand.profile),
+    };
+    let snapshot = ledger.load().await?;
+    if let Some(grant) = ledger.repeatable(&snapshot) {
+        return ledger.repeat(grant, &snapshot).await;
+    }
+    if let Some(landing) = ledger.without_lease(&snapshot) {
+        return landing;
+    }
+    // One flight of a profile at a time spends; the others find what it left.
+    let turn = core.turn(&demand.profile);
+    let _turn = turn.lock().await;
+    let _drain = core.drain.begin();
+    ledger.under_lease().await
+}
+
+struct Ledger<'a> {
+    core: &'a Core,
+    demand: &'a Demand,
+    reporter: &'a Reporter,
+    key: Key,
+}
+
+impl Ledger<'_> {
+    fn repeatable(&self, snapshot: &Snapshot) -> Option<&dyn crate::grant::Grant> {
+        let record = snapshot.grant.as_ref().filter(|record| record.ended.is_none())?;
+        let grant = self.core.grant(&record.recipe.grant)?;
+        (grant.renewal() == Renewal::Repeat).then_some(grant)
+    }
+
+    async fn repeat(&self, grant: &dyn crate::grant::Grant, snapshot: &Snapshot) -> Landing {
+        if let Step::Fail(failure) = self.decide(snapshot, false)
+            && matches!(failure.kind, TokenErrorKind::Config(_))
+        {
+            return Err(self.failed(failure.kind, None));
+        }
+        let Some(record) = &snapshot.grant else {
+            return Err(self.failed(TokenErrorKind::Shutdown, None));
+        };
+        let target = if self.demand.target.is_default() {
+            &record.recipe.target
+        } else {
+            &self.demand.target
+        };
+        let recipe = cache::Recipe {
+            login_id: Some(record.login_id),
+            parameters: &record.recipe.parameters,
+            target,
+        };
+        cache::renew_by(self.core, grant, self.demand, &recipe).await
+    }
+
+    /// What can be answered by reading alone.
+    fn without_lease(&self, snapshot: &Snapshot) -> Option<Landing> {
+        match self.decide(snapshot, false) {
+            Step::Adopt(access) | Step::Keep(access) => Some(Ok(AccessToken::from_entry(access))),
+            Step::Fail(failure) => Some(Err(self.failed(failure.kind, failure.retry_after))),
+            Step::Settle(_) | Step::Spend { .. } => None,
+        }
+    }
+
+    async fn under_lease(&self) -> Landing {
+        let begun = self.core.options.clock.monotonic();
+        match self.lease().await? {
+            Waited::Met(landing) => {
+                self.core.tell(&self.demand.profile, &Event::Adopted);
+                landing
+            }
+            Waited::TimedOut => self.after_time_out().await,
+            Waited::Held(lease) => {
+                let waited = self.core.options.clock.monotonic().saturating_sub(begun);
+                if waited > Duration::from_millis(10) {
+                    self.core.tell(&self.demand.profile, &Event::LeaseWaited(waited));
+                }
+                let landing = self.spend_in_rounds(&lease).await;
+                lease.release().await;
+                landing
+            }
+        }
+    }
+
+    async fn lease(&self) -> Result<Waited<Landing>, TokenError> {
+        let limit = self.core.options.timing.lease_wait;
+        acquire(self.core, &self.key, limit, || async {
+            Ok(self.without_lease(&self.load().await?))
+        })
+        .await
+    }
+
+    // Never sent without the lease: who holds it may be sending now.
+    async fn after_time_out(&self) -> Landing {
+        let snapshot = self.load().await?;
+        self.without_lease(&snapshot)
+            .unwrap_or_else(|| Err(Core::timed_out("lease")))
+    }
+
+    async fn spend_in_rounds(&self, lease: &HeldLease) -> Landing {
+        for _ in 0..ROUNDS_MAX {
+            let snapshot = self.load().await?;
+            match self.decide(&snapshot, true) {
+                Step::Adopt(access) | Step::Keep(access) => return Ok(AccessToken::from_entry(access)),
+                Step::Fail(failure) => return Err(self.failed(failure.kind, failure.retry_after)),
+                Step::Settle(pause) => self.core.options.clock.sleep(pause).await,
+                Step::Spend { token, interrupted } => {
+                    if let Some(landing) = self.spend(lease, snapshot, token, interrupted).await {
+                        return landing;
+                    }
+                }
+            }
+        }
+        Err(Core::timed_out(OPERATION))
+    }
+
+    fn decide(&self, snapshot: &Snapshot, leased: bool) -> Step {
+        let record = snapshot.grant.as_ref();
+        let situation = Situation {
+            record,
+            access: snapshot.access.as_ref(),
+            rejected_refresh_at: snapshot.rejected_refresh_at,
+            renewal: record
+                .and_then(|record| self.core.grant(&record.recipe.grant))
+                .map(|grant| grant.renewal()),
+            binding: &self.core.client.binding(),
+            rotation: self.core.client.provider().rotation,
+            takeover_age: self.core.takeover_age(),
+            leased,
+            now: self.core.options.clock.now(),
+            policy: &self.core.options.policy,
+        };
+        before_spend(&situation, self.demand)
+    }
+
+    fn failed(&self, kind: TokenErrorKind, retry_after: Option<Duration>) -> TokenError {
+        let error = TokenError::new(kind, OPERATION).of_profile(&self.demand.profile);
+        match retry_after {
+            Some(after) => error.with_retry(Retry::After(after)),
+            None => error,
+        }
+    }
+
+    /// What may still be handed out although the refresh failed.
+    fn still_valid<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s AccessEntry> {
+        let now = self.core.options.clock.now();
+        let plain = !self.demand.force && self.demand.min_validity.is_none();
+        snapshot.access.as_ref().filter(|access| {
+            plain && super::policy::is_valid(access, now) && self.demand.rejected != Some(access.token.hash())
+        })
+    }
+}

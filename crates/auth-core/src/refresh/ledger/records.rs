@@ -1,0 +1,102 @@
+//! Reading what the ledger decides on.
+
+use super::{Ledger, OPERATION};
+use crate::clock::Timestamp;
+use crate::error::{ConfigError, TokenError};
+use crate::key::Key;
+use crate::record::{AccessEntry, Contents, GrantRecord, TokenRecord, Version};
+use crate::store::{Persistence, StoreError, TokenStore as _, TokenStoreExt as _};
+
+/// What was read: the grant record, and the token stored for the target asked for.
+pub(super) struct Snapshot {
+    pub(super) version: Option<Version>,
+    pub(super) grant: Option<GrantRecord>,
+    pub(super) access: Option<AccessEntry>,
+    pub(super) rejected_refresh_at: Option<Timestamp>,
+}
+
+impl Ledger<'_> {
+    /// Reads the grant record, and the token record where the target asked for is
+    /// not the grant's own.
+    pub(super) async fn load(&self) -> Result<Snapshot, TokenError> {
+        let stored = self
+            .core
+            .store
+            .load_contents(&self.key)
+            .await
+            .map_err(|error| self.unreadable(error))?;
+        let (version, grant) = match stored {
+            Some((version, contents)) => (Some(version), contents.into_grant()),
+            None => (None, None),
+        };
+        let mut snapshot = Snapshot {
+            version,
+            grant,
+            access: None,
+            rejected_refresh_at: None,
+        };
+        let Some(grant) = &snapshot.grant else {
+            return Ok(snapshot);
+        };
+        if self.is_own_target(grant) {
+            snapshot.access.clone_from(&grant.access);
+            snapshot.rejected_refresh_at = grant.rejected_refresh_at;
+        } else if let Some(record) = self.load_token(grant).await {
+            snapshot.rejected_refresh_at = record.rejected_refresh_at;
+            snapshot.access = Some(record.access);
+        }
+        Ok(snapshot)
+    }
+
+    /// Whether the target asked for is the one that the grant record's own token
+    /// is for.
+    pub(super) fn is_own_target(&self, grant: &GrantRecord) -> bool {
+        self.demand.target.is_default() || self.demand.target == grant.recipe.target
+    }
+
+    // Token records may be lost: what can't be read is as good as absent.
+    async fn load_token(&self, grant: &GrantRecord) -> Option<TokenRecord> {
+        let key = Key::token(&self.demand.profile, self.demand.target.id());
+        let (_, contents) = self.core.store.load_contents(&key).await.ok()??;
+        let record = contents.into_token()?;
+        (record.login_id == Some(grant.login_id) && record.target == self.demand.target).then_some(record)
+    }
+
+    /// Saves the token of a target that is not the grant's own; best effort.
+    pub(super) async fn save_token(&self, grant: &GrantRecord, access: AccessEntry) {
+        let keep_until = access.expires_at;
+        let target = self.demand.target.clone();
+        let mut record = TokenRecord::new(
+            grant.binding.clone(),
+            grant.recipe.grant.clone(),
+            target.clone(),
+            access,
+        );
+        record.login_id = Some(grant.login_id);
+        record.rejected_refresh_at = self.demand.rejected.map(|_| self.core.options.clock.now());
+        let key = Key::token(&self.demand.profile, target.id());
+        if let Err(error) = self
+            .core
+            .store
+            .replace_contents(&key, &Contents::from(record), keep_until)
+            .await
+        {
+            tracing::warn!(target: "tokenkeep", %key, %error, "the token can't be stored; it is kept in memory");
+        }
+    }
+
+    /// A refresh token in a store that may forget it at any time is not spent: its
+    /// child would be lost with the next eviction.
+    pub(super) fn check_persistence(&self) -> Result<(), TokenError> {
+        let volatile = self.core.store.capabilities().persistence == Persistence::Evictable;
+        if volatile && !self.core.options.allow_volatile_refresh_tokens {
+            let store = self.core.store.name().to_owned();
+            return Err(TokenError::config(ConfigError::VolatileStore { store }, OPERATION));
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, error: StoreError) -> TokenError {
+        TokenError::store(error, OPERATION).of_profile(&self.demand.profile)
+    }
+}

@@ -1,0 +1,272 @@
+use super::*;
+use crate::profile::Profile;
+use crate::record::{Ended, Recipe, Refused};
+use crate::target::Target;
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(100_000);
+
+struct Case {
+    record: GrantRecord,
+    rotation: Rotation,
+    leased: bool,
+    renewal: Option<Renewal>,
+    rejected_refresh_at: Option<Timestamp>,
+    demand: Demand,
+}
+
+impl Case {
+    /// A grant with a refresh token `rt` and an access token of an hour that ends
+    /// in this many seconds.
+    fn ending_in(seconds: i64) -> Self {
+        let mut record = GrantRecord::new(Recipe::new("authorization_code", Target::new()), binding());
+        let end = Timestamp::from_unix_seconds(100_000 + seconds);
+        record.access = Some(AccessEntry::bearer(
+            "at".into(),
+            end.minus(Duration::from_secs(3600)),
+            Some(end),
+        ));
+        record.refresh_token = Some("rt".into());
+        Self {
+            record,
+            rotation: Rotation::Strict,
+            leased: true,
+            renewal: Some(Renewal::RefreshToken),
+            rejected_refresh_at: None,
+            demand: Demand::new(Profile::default(), Target::new()),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn marked(self, age: u64) -> Self {
+        self.with(|case| case.record.mark = Some(Mark::new(&"rt".into(), NOW.minus(Duration::from_secs(age)))))
+    }
+
+    fn step(&self) -> Step {
+        let policy = RefreshPolicy::default();
+        let situation = Situation {
+            record: Some(&self.record),
+            access: self.record.access.as_ref(),
+            rejected_refresh_at: self.rejected_refresh_at,
+            renewal: self.renewal,
+            binding: &binding(),
+            rotation: self.rotation,
+            takeover_age: Duration::from_secs(2),
+            leased: self.leased,
+            now: NOW,
+            policy: &policy,
+        };
+        before_spend(&situation, &self.demand)
+    }
+
+    fn keep(&self) -> Step {
+        Step::Keep(self.record.access.clone().unwrap())
+    }
+
+    fn adopt(&self) -> Step {
+        Step::Adopt(self.record.access.clone().unwrap())
+    }
+}
+
+fn binding() -> Binding {
+    Binding::new(Some("https://as".into()), Some("https://as/token".into()), "app")
+}
+
+fn spend(interrupted: bool) -> Step {
+    Step::Spend {
+        token: "rt".into(),
+        interrupted,
+    }
+}
+
+fn failed(step: Step) -> TokenErrorKind {
+    match step {
+        Step::Fail(failure) => failure.kind,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn rejecting(case: &mut Case) {
+    case.demand.rejected = Some(Secret::new("at").hash());
+}
+
+#[test]
+fn a_good_token_is_adopted() {
+    let case = Case::ending_in(1000);
+    assert_eq!(case.step(), case.adopt());
+    let advisory = Case::ending_in(200);
+    assert_eq!(advisory.step(), advisory.adopt());
+    assert_eq!(advisory.with(|c| c.demand.advisory = true).step(), spend(false));
+    assert_eq!(Case::ending_in(20).step(), spend(false));
+}
+
+#[test]
+fn special_demands() {
+    assert_eq!(
+        Case::ending_in(1000).with(|c| c.demand.force = true).step(),
+        spend(false)
+    );
+    let long = |seconds| Case::ending_in(1000).with(|c| c.demand.min_validity = Some(Duration::from_secs(seconds)));
+    assert_eq!(long(999).step(), long(0).adopt());
+    assert_eq!(long(1001).step(), spend(false));
+    let stored = Case::ending_in(5).with(|c| c.demand.stored_only = true);
+    assert_eq!(stored.step(), stored.adopt());
+    let over = Case::ending_in(-5).with(|c| c.demand.stored_only = true);
+    assert_eq!(
+        failed(over.step()),
+        TokenErrorKind::ReauthRequired(ReauthReason::NoRefreshToken)
+    );
+}
+
+#[test]
+fn a_401_counts_only_against_the_token_that_was_sent() {
+    assert_eq!(Case::ending_in(1000).with(rejecting).step(), spend(false));
+    let other = Case::ending_in(1000).with(|c| c.demand.rejected = Some(Secret::new("older").hash()));
+    assert_eq!(other.step(), other.adopt());
+    let again = Case::ending_in(1000)
+        .with(rejecting)
+        .with(|c| c.rejected_refresh_at = Some(NOW.minus(Duration::from_secs(29))));
+    assert_eq!(again.step(), again.keep());
+    let later = again.with(|c| c.rejected_refresh_at = Some(NOW.minus(Duration::from_secs(30))));
+    assert_eq!(later.step(), spend(false));
+}
+
+#[test]
+fn no_login_logout_and_foreign_logins() {
+    let policy = RefreshPolicy::default();
+    let case = Case::ending_in(1000);
+    let situation = Situation {
+        record: None,
+        access: None,
+        rejected_refresh_at: None,
+        renewal: None,
+        binding: &binding(),
+        rotation: Rotation::Strict,
+        takeover_age: Duration::ZERO,
+        leased: false,
+        now: NOW,
+        policy: &policy,
+    };
+    let reauth = |reason| TokenErrorKind::ReauthRequired(reason);
+    assert_eq!(
+        failed(before_spend(&situation, &case.demand)),
+        reauth(ReauthReason::NotLoggedIn)
+    );
+    let ended = Case::ending_in(1000).with(|c| c.record.ended = Some(Ended { at: NOW }));
+    assert_eq!(failed(ended.step()), reauth(ReauthReason::LoggedOut));
+    for (what, change) in [
+        (
+            "client id",
+            (|b: &mut Binding| b.client_id = "x".into()) as fn(&mut Binding),
+        ),
+        ("issuer", |b| b.issuer = Some("https://evil".into())),
+        ("token endpoint", |b| b.token_endpoint = Some("https://evil".into())),
+    ] {
+        let case = Case::ending_in(1000).with(|c| change(&mut c.record.binding));
+        assert_eq!(
+            failed(case.step()),
+            TokenErrorKind::Config(ConfigError::BoundElsewhere { what })
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_renewed_is_used_to_its_end() {
+    let no_refresh_token = |seconds| Case::ending_in(seconds).with(|c| c.record.refresh_token = None);
+    assert_eq!(no_refresh_token(5).step(), no_refresh_token(5).keep());
+    assert_eq!(
+        failed(no_refresh_token(0).step()),
+        TokenErrorKind::ReauthRequired(ReauthReason::NoRefreshToken)
+    );
+    let over = |seconds| Case::ending_in(seconds).with(|c| c.record.refresh_expires_at = Some(NOW));
+    assert_eq!(over(5).step(), over(5).keep());
+    assert_eq!(
+        failed(over(0).step()),
+        TokenErrorKind::ReauthRequired(ReauthReason::RefreshTokenExpired)
+    );
+    let unknown = |seconds| Case::ending_in(seconds).with(|c| c.renewal = None);
+    assert_eq!(unknown(5).step(), unknown(5).keep());
+    assert!(matches!(
+        failed(unknown(0).step()),
+        TokenErrorKind::Config(ConfigError::UnknownGrant { .. })
+    ));
+}
+
+#[test]
+fn a_refused_token_is_never_sent_again_unless_forced() {
+    let refused = |seconds, interrupted| {
+        Case::ending_in(seconds)
+            .with(|c| c.record.refused = Some(Refused::new(&"rt".into(), "invalid_grant", NOW, interrupted)))
+    };
+    assert_eq!(refused(5, false).step(), refused(5, false).keep());
+    let code = "invalid_grant".into();
+    assert_eq!(
+        failed(refused(0, false).step()),
+        TokenErrorKind::ReauthRequired(ReauthReason::RefreshTokenRefused { code })
+    );
+    assert_eq!(
+        failed(refused(0, true).step()),
+        TokenErrorKind::ReauthRequired(ReauthReason::InterruptedRefresh)
+    );
+    assert_eq!(refused(0, false).with(|c| c.demand.force = true).step(), spend(false));
+    let other = Case::ending_in(0)
+        .with(|c| c.record.refused = Some(Refused::new(&"older".into(), "invalid_grant", NOW, false)));
+    assert_eq!(other.step(), spend(false));
+}
+
+#[test]
+fn back_off_is_shared() {
+    let until = NOW.plus(Duration::from_secs(9));
+    let waiting =
+        |seconds| Case::ending_in(seconds).with(|c| c.record.back_off = Some(BackOff::new(until, 3, Some(503))));
+    assert_eq!(waiting(5).step(), waiting(5).keep());
+    match waiting(0).step() {
+        Step::Fail(failure) => assert_eq!(failure.retry_after, Some(Duration::from_secs(9))),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        waiting(0)
+            .with(|c| c.record.back_off = Some(BackOff::new(NOW, 3, None)))
+            .step(),
+        spend(false)
+    );
+}
+
+#[test]
+fn a_mark_counts_only_under_the_lease() {
+    assert_eq!(
+        Case::ending_in(0).marked(1).with(|c| c.leased = false).step(),
+        spend(false)
+    );
+    let stale = Case::ending_in(0).with(|c| c.record.mark = Some(Mark::new(&"older".into(), NOW)));
+    assert_eq!(stale.step(), spend(false));
+}
+
+#[test]
+fn going_on_from_a_mark_waits_then_depends_on_the_server() {
+    assert_eq!(
+        Case::ending_in(0).marked(1).step(),
+        Step::Settle(Duration::from_secs(1))
+    );
+    for rotation in [
+        Rotation::NonRotating,
+        Rotation::Grace(Duration::from_secs(30)),
+        Rotation::Strict,
+    ] {
+        assert_eq!(
+            Case::ending_in(0).marked(3).with(|c| c.rotation = rotation).step(),
+            spend(true),
+            "{rotation:?}"
+        );
+    }
+    let valid = |rotation, age| Case::ending_in(20).marked(age).with(|c| c.rotation = rotation);
+    assert_eq!(valid(Rotation::Strict, 3).step(), valid(Rotation::Strict, 3).keep());
+    assert_eq!(valid(Rotation::NonRotating, 3).step(), spend(true));
+    let grace = Rotation::Grace(Duration::from_secs(30));
+    assert_eq!(valid(grace, 24).step(), spend(true));
+    assert_eq!(valid(grace, 25).step(), valid(grace, 25).keep());
+    assert_eq!(valid(Rotation::Strict, 3).with(rejecting).step(), spend(true));
+}

@@ -1,0 +1,278 @@
+//! What one process holds for one profile and target: the token, read without a
+//! lock, and the flight under way, if any.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwapOption, Guard};
+
+use super::flight::Flight;
+use super::policy::{advisory_at, mandatory_at};
+use super::settings::RefreshPolicy;
+use super::token_retry::back_off;
+use crate::clock::{Clock, Timestamp};
+use crate::error::TokenError;
+use crate::profile::Profile;
+use crate::store::Retry;
+use crate::target::Target;
+use crate::token::AccessToken;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What one process holds for one profile and target.
+pub(crate) struct Slot {
+    pub(crate) profile: Profile,
+    pub(crate) target: Target,
+    held: ArcSwapOption<Held>,
+    flight: Mutex<Option<Flight>>,
+    failure: Mutex<Failure>,
+    /// When the record was last looked at, in milliseconds of the monotonic clock.
+    checked_at: AtomicU64,
+}
+
+/// A token and its ends, in this process's monotonic time and in wall time: what
+/// comes first counts, so that neither a jump of the wall clock nor a sleep of the
+/// machine makes an old token look fresh.
+pub(crate) struct Held {
+    pub(crate) token: AccessToken,
+    advisory: Duration,
+    mandatory: End,
+    end: End,
+}
+
+struct End {
+    monotonic: Duration,
+    wall: Timestamp,
+}
+
+/// How a held token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Ready,
+    ReadyAndAging,
+    Due,
+}
+
+#[derive(Default)]
+struct Failure {
+    count: u32,
+    until: Duration,
+    error: Option<TokenError>,
+}
+
+/// A held token, borrowed.
+pub(crate) struct Peeked(Guard<Option<Arc<Held>>>);
+
+impl Slot {
+    pub(crate) fn new(profile: Profile, target: Target) -> Self {
+        Self {
+            profile,
+            target,
+            held: ArcSwapOption::empty(),
+            flight: Mutex::new(None),
+            failure: Mutex::default(),
+            checked_at: AtomicU64::new(0),
+        }
+    }
+
+    /// The held token, if it is still valid.
+    pub(crate) fn peek(&self, clock: &dyn Clock) -> Option<Peeked> {
+        let held = Peeked(self.held.load());
+        let valid = held.0.as_ref().is_some_and(|held| !held.end.is_past(clock));
+        valid.then_some(held)
+    }
+
+    /// The held token and how it stands.
+    pub(crate) fn ready(&self, clock: &dyn Clock, check_interval: Duration) -> Option<(AccessToken, Standing)> {
+        let guard = self.held.load();
+        let held = guard.as_ref()?;
+        let monotonic = clock.monotonic();
+        let standing = if held.mandatory.is_past(clock) {
+            Standing::Due
+        } else if monotonic >= held.advisory || self.check_is_due(monotonic, check_interval) {
+            Standing::ReadyAndAging
+        } else {
+            Standing::Ready
+        };
+        Some((held.token.clone(), standing))
+    }
+
+    /// Whether the held token has reached its advisory window, or only its record
+    /// is to be looked at.
+    pub(crate) fn is_advisory(&self, clock: &dyn Clock) -> bool {
+        self.held
+            .load()
+            .as_ref()
+            .is_some_and(|held| clock.monotonic() >= held.advisory)
+    }
+
+    pub(crate) fn hold(&self, token: &AccessToken, clock: &dyn Clock, policy: &RefreshPolicy) {
+        let entry = token.entry();
+        let (now, monotonic) = (clock.now(), clock.monotonic());
+        let end_of = |wall: Option<Timestamp>| match wall {
+            Some(wall) => End {
+                monotonic: monotonic.saturating_add(wall.since(now)),
+                wall,
+            },
+            None => End {
+                monotonic: Duration::MAX,
+                wall: Timestamp::from_unix_millis(i64::MAX),
+            },
+        };
+        let held = Held {
+            token: token.clone(),
+            advisory: end_of(advisory_at(entry, policy, process_jitter())).monotonic,
+            mandatory: end_of(mandatory_at(entry, policy)),
+            end: end_of(entry.expires_at),
+        };
+        self.held.store(Some(Arc::new(held)));
+        self.mark_checked(monotonic);
+    }
+
+    pub(crate) fn forget(&self) {
+        self.held.store(None);
+    }
+
+    /// Takes the turn to look at the record, if nobody else took it.
+    pub(crate) fn take_check(&self, clock: &dyn Clock) {
+        self.mark_checked(clock.monotonic());
+    }
+
+    /// The flight under way; `None` if there is none.
+    pub(crate) fn flight(&self) -> MutexGuard<'_, Option<Flight>> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a failure was so recent that nothing is tried yet; and which.
+    pub(crate) fn recent_failure(&self, clock: &dyn Clock) -> Option<TokenError> {
+        let failure = self.failure();
+        failure.error.clone().filter(|_| clock.monotonic() < failure.until)
+    }
+
+    pub(crate) fn note_success(&self) {
+        *self.failure() = Failure::default();
+    }
+
+    /// Remembers a failure that time may heal, for a pause that doubles.
+    pub(crate) fn note_failure(&self, error: &TokenError, clock: &dyn Clock) {
+        let mut failure = self.failure();
+        let pause = match error.retry() {
+            Retry::Never | Retry::Now => return,
+            Retry::After(wanted) if wanted > Duration::from_secs(1) => wanted,
+            Retry::After(_) => back_off(FIRST_PAUSE, failure.count),
+        };
+        failure.count += 1;
+        failure.until = clock.monotonic().saturating_add(pause);
+        failure.error = Some(error.clone());
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_is_due(&self, monotonic: Duration, interval: Duration) -> bool {
+        let checked = Duration::from_millis(self.checked_at.load(Ordering::Relaxed));
+        monotonic.saturating_sub(checked) >= interval
+    }
+
+    fn mark_checked(&self, monotonic: Duration) {
+        let millis = u64::try_from(monotonic.as_millis()).unwrap_or(u64::MAX);
+        self.checked_at.store(millis, Ordering::Relaxed);
+    }
+}
+
+impl End {
+    fn is_past(&self, clock: &dyn Clock) -> bool {
+        clock.monotonic() >= self.monotonic || clock.now() >= self.wall
+    }
+}
+
+impl Deref for Peeked {
+    type Target = AccessToken;
+
+    fn deref(&self) -> &AccessToken {
+        match &*self.0 {
+            Some(held) => &held.token,
+            None => unreachable!("only made of a guard that holds a token"),
+        }
+    }
+}
+
+/// Between -1.0 and 1.0, one for each process.
+fn process_jitter() -> f64 {
+    static JITTER: std::sync::OnceLock<f64> = std::sync::OnceLock::new();
+    *JITTER.get_or_init(|| f64::from(i8::from_ne_bytes(crate::random::bytes())) / 128.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::record::AccessEntry;
+
+    fn slot_with(lifetime: u64, clock: &ManualClock) -> Slot {
+        let slot = Slot::new(Profile::default(), Target::new());
+        let entry = AccessEntry::bearer(
+            "t".into(),
+            clock.now(),
+            Some(clock.now().plus(Duration::from_secs(lifetime))),
+        );
+        slot.hold(&AccessToken::from_entry(entry), clock, &RefreshPolicy::default());
+        slot
+    }
+
+    fn standing(slot: &Slot, clock: &ManualClock) -> Standing {
+        slot.ready(clock, Duration::from_secs(60)).unwrap().1
+    }
+
+    #[test]
+    fn a_token_ages() {
+        let clock = ManualClock::default();
+        let slot = slot_with(3600, &clock);
+        assert_eq!(standing(&slot, &clock), Standing::Ready);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(standing(&slot, &clock), Standing::ReadyAndAging);
+        assert!(!slot.is_advisory(&clock));
+        slot.take_check(&clock);
+        assert_eq!(standing(&slot, &clock), Standing::Ready);
+        clock.advance(Duration::from_secs(3300));
+        assert!(slot.is_advisory(&clock));
+        clock.advance(Duration::from_secs(211));
+        assert_eq!(standing(&slot, &clock), Standing::Due);
+        assert!(slot.peek(&clock).is_some());
+        clock.advance(Duration::from_secs(30));
+        assert!(slot.peek(&clock).is_none());
+    }
+
+    #[test]
+    fn jumps_of_the_wall_clock_make_nothing_look_fresh() {
+        let clock = ManualClock::default();
+        let slot = slot_with(3600, &clock);
+        clock.set_wall(clock.now().plus(Duration::from_secs(7200)));
+        assert_eq!(standing(&slot, &clock), Standing::Due);
+        clock.set_wall(clock.now().minus(Duration::from_secs(100_000)));
+        clock.advance(Duration::from_secs(3600));
+        assert_eq!(standing(&slot, &clock), Standing::Due);
+        assert!(slot.peek(&clock).is_none());
+    }
+
+    #[test]
+    fn failures_are_remembered_for_a_growing_while() {
+        let clock = ManualClock::default();
+        let slot = Slot::new(Profile::default(), Target::new());
+        let error = TokenError::new(crate::error::TokenErrorKind::Network, "refresh");
+        slot.note_failure(&error, &clock);
+        assert!(slot.recent_failure(&clock).is_some());
+        clock.advance(Duration::from_secs(1));
+        assert!(slot.recent_failure(&clock).is_none());
+        for _ in 0..4 {
+            slot.note_failure(&error, &clock);
+        }
+        clock.advance(Duration::from_secs(1));
+        assert!(slot.recent_failure(&clock).is_some());
+        slot.note_success();
+        assert!(slot.recent_failure(&clock).is_none());
+    }
+}
