@@ -1,5 +1,9 @@
-//! The token-endpoint transport and the authorized client of tokenkeep.
+#![doc = include_str!("../README.md")]
 
+mod origin;
+mod redirect;
 mod transport;
 
+pub use origin::{Origin, OriginError};
+pub use redirect::within_origin;
 pub use transport::{HttpTransport, HttpTransportBuilder, HttpTransportError};

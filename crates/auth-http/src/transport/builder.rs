@@ -86,7 +86,7 @@ impl HttpTransportBuilder {
     /// This proxy, in place of those in the environment. Loopback addresses are
     /// reached without it.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.0.proxy = ProxyChoice::This(proxy);
+        self.0.proxy = ProxyChoice::This(Box::new(proxy));
         self
     }
 
@@ -129,7 +129,7 @@ pub(super) struct Settings {
 enum ProxyChoice {
     Environment,
     Never,
-    This(Proxy),
+    This(Box<Proxy>),
 }
 
 /// Which of the two clients: the one that never meets a proxy, or the other.
@@ -182,7 +182,7 @@ impl Settings {
             .tls_certs_merge(self.roots.iter().cloned());
         let client = match (&self.proxy, route) {
             (ProxyChoice::Environment, Route::Outward) => client,
-            (ProxyChoice::This(proxy), Route::Outward) => client.proxy(proxy.clone()),
+            (ProxyChoice::This(proxy), Route::Outward) => client.proxy((**proxy).clone()),
             _ => client.no_proxy(),
         };
         self.harden(client).build().map_err(HttpTransportError::client)
