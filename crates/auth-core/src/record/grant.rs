@@ -264,12 +264,15 @@ pub struct BackOff {
     pub until: Timestamp,
     /// How many failures in a row.
     pub failures: u32,
+    /// The HTTP status of the last failure, if there was an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 impl BackOff {
     /// Until this time, after this many failures in a row.
-    pub fn new(until: Timestamp, failures: u32) -> Self {
-        Self { until, failures }
+    pub fn new(until: Timestamp, failures: u32, status: Option<u16>) -> Self {
+        Self { until, failures, status }
     }
 }
 

@@ -1,0 +1,30 @@
+//! The refresh engine: never twice, never lost.
+//!
+//! - [`policy`](self) decides, as pure functions of record, clock and settings;
+//! - `flight` sees to it that one process asks once;
+//! - `cache` renews what can be asked for again;
+//! - `ledger` spends what can be lost: lease, mark, send, commit.
+//!
+//! Flights run on a thread of the engine's own, so that neither a dropped future
+//! nor an ending runtime stops one half-way.
+
+mod cache;
+mod core;
+mod demand;
+mod engine;
+mod exchange;
+mod flight;
+mod ledger;
+mod lease;
+mod policy;
+mod settings;
+mod slot;
+mod token_retry;
+
+pub(crate) use core::{Core, Options};
+pub(crate) use demand::Demand;
+pub(crate) use engine::Drain;
+pub(crate) use ledger::{login, replace_grant};
+pub use settings::{RefreshPolicy, Timing};
+pub(crate) use slot::{Peeked, Slot};
+pub use token_retry::TokenRetry;

@@ -1,0 +1,211 @@
+//! Before a refresh token is spent: use what is there, wait, give up, or spend.
+
+use std::time::Duration;
+
+use super::{Freshness, freshness, is_valid};
+use crate::clock::Timestamp;
+use crate::error::{ConfigError, ReauthReason, Refusal, TokenErrorKind};
+use crate::grant::Renewal;
+use crate::provider::Rotation;
+use crate::record::{AccessEntry, BackOff, Binding, GrantRecord, Mark};
+use crate::refresh::{Demand, RefreshPolicy};
+use crate::secret::Secret;
+
+/// All that the decision depends on.
+pub(crate) struct Situation<'a> {
+    pub(crate) record: Option<&'a GrantRecord>,
+    /// The token that is stored for the target asked for.
+    pub(crate) access: Option<&'a AccessEntry>,
+    /// When a token for this target was last got because of a 401.
+    pub(crate) rejected_refresh_at: Option<Timestamp>,
+    /// How the record's grant renews; `None` if this process lacks it.
+    pub(crate) renewal: Option<Renewal>,
+    /// Ours, to be compared with the record's.
+    pub(crate) binding: &'a Binding,
+    pub(crate) rotation: Rotation,
+    /// How old somebody else's mark must be before we go on from it.
+    pub(crate) takeover_age: Duration,
+    /// Whether we hold the lease: then whoever made a mark is gone.
+    pub(crate) leased: bool,
+    pub(crate) now: Timestamp,
+    pub(crate) policy: &'a RefreshPolicy,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    /// This token meets the demand.
+    Adopt(AccessEntry),
+    /// No better token can be had now; this one is still valid.
+    Keep(AccessEntry),
+    /// There is no token to be had.
+    Fail(Failure),
+    /// Wait this long, read again: a dead holder's request may still be under way.
+    Settle(Duration),
+    /// Spend this refresh token. `interrupted`: an earlier attempt may have done so.
+    Spend { token: Secret, interrupted: bool },
+}
+
+/// Why there is no token to be had, and when to ask again.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) kind: TokenErrorKind,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl From<TokenErrorKind> for Failure {
+    fn from(kind: TokenErrorKind) -> Self {
+        Self { kind, retry_after: None }
+    }
+}
+
+/// Decides what comes before sending.
+pub(crate) fn before_spend(situation: &Situation<'_>, demand: &Demand) -> Step {
+    let Some(record) = situation.record else {
+        return Step::Fail(reauth(ReauthReason::NotLoggedIn));
+    };
+    if record.ended.is_some() {
+        return Step::Fail(reauth(ReauthReason::LoggedOut));
+    }
+    if let Some(what) = bound_elsewhere(&record.binding, situation.binding) {
+        return Step::Fail(TokenErrorKind::Config(ConfigError::BoundElsewhere { what }).into());
+    }
+    if let Some(access) = situation.access {
+        if meets(access, demand, situation) {
+            return Step::Adopt(access.clone());
+        }
+        if was_just_renewed(access, demand, situation) {
+            return Step::Keep(access.clone());
+        }
+    }
+    match spendable(record, situation, demand) {
+        Ok(step) => step,
+        Err(failure) => keep_or_fail(situation, demand, failure),
+    }
+}
+
+/// Which part of the binding differs. A record that does not say which issuer is
+/// bound by the rest.
+fn bound_elsewhere(stored: &Binding, ours: &Binding) -> Option<&'static str> {
+    if stored.client_id != ours.client_id {
+        Some("client id")
+    } else if stored.issuer.is_some() && ours.issuer.is_some() && stored.issuer != ours.issuer {
+        Some("issuer")
+    } else if stored.token_endpoint.is_some() && ours.token_endpoint.is_some() && stored.token_endpoint != ours.token_endpoint
+    {
+        Some("token endpoint")
+    } else {
+        None
+    }
+}
+
+fn meets(access: &AccessEntry, demand: &Demand, situation: &Situation<'_>) -> bool {
+    if demand.stored_only {
+        return is_valid(access, situation.now);
+    }
+    if demand.force || demand.rejected == Some(access.token.hash()) {
+        return false;
+    }
+    match demand.min_validity {
+        Some(wanted) => access.expires_at.is_none_or(|end| end.since(situation.now) >= wanted.max(Duration::from_millis(1))),
+        // A flight that was started behind a token's users wants one beyond the
+        // advisory window; jitter must not make it adopt what started it.
+        None => freshness(access, situation.now, situation.policy, -1.0) != Freshness::Due && !demand_is_advisory(access, situation),
+    }
+}
+
+fn demand_is_advisory(access: &AccessEntry, situation: &Situation<'_>) -> bool {
+    freshness(access, situation.now, situation.policy, 1.0) != Freshness::Fresh
+}
+
+fn was_just_renewed(access: &AccessEntry, demand: &Demand, situation: &Situation<'_>) -> bool {
+    demand.rejected == Some(access.token.hash())
+        && situation.rejected_refresh_at.is_some_and(|at| situation.now < at.plus(situation.policy.rejection_interval))
+}
+
+fn spendable(record: &GrantRecord, situation: &Situation<'_>, demand: &Demand) -> Result<Step, Failure> {
+    if situation.renewal.is_none() {
+        let grant = record.recipe.grant.clone();
+        return Err(TokenErrorKind::Config(ConfigError::UnknownGrant { grant }).into());
+    }
+    let token = record.refresh_token.as_ref().filter(|token| !token.is_empty() && !demand.stored_only);
+    let token = token.ok_or_else(|| reauth(ReauthReason::NoRefreshToken))?;
+    if record.refresh_expires_at.is_some_and(|end| end <= situation.now) {
+        return Err(reauth(ReauthReason::RefreshTokenExpired));
+    }
+    if !demand.force {
+        check_refused(record)?;
+        check_back_off(record.back_off.as_ref(), situation.now)?;
+    }
+    match record.mark.as_ref().filter(|mark| mark.parent == token.hash()) {
+        Some(mark) if situation.leased => Ok(go_on_from(mark, token, situation, demand)),
+        _ => Ok(Step::Spend { token: token.clone(), interrupted: false }),
+    }
+}
+
+fn check_refused(record: &GrantRecord) -> Result<(), Failure> {
+    match record.refused.as_ref().filter(|_| record.is_refused()) {
+        None => Ok(()),
+        Some(refused) if refused.interrupted => Err(reauth(ReauthReason::InterruptedRefresh)),
+        Some(refused) => Err(reauth(ReauthReason::RefreshTokenRefused { code: refused.code.clone() })),
+    }
+}
+
+fn check_back_off(back_off: Option<&BackOff>, now: Timestamp) -> Result<(), Failure> {
+    match back_off.filter(|back_off| back_off.until > now) {
+        None => Ok(()),
+        Some(back_off) => {
+            let kind = match back_off.status {
+                Some(status) => TokenErrorKind::Refused(Box::new(Refusal::new(status))),
+                None => TokenErrorKind::Network,
+            };
+            Err(Failure { kind, retry_after: Some(back_off.until.since(now)) })
+        }
+    }
+}
+
+// Whoever made the mark is gone, and nobody knows whether the server has seen the
+// request. What a second one does depends on the server.
+fn go_on_from(mark: &Mark, token: &Secret, situation: &Situation<'_>, demand: &Demand) -> Step {
+    let age = situation.now.since(mark.at);
+    let replay = Step::Spend { token: token.clone(), interrupted: true };
+    if age < situation.takeover_age {
+        return Step::Settle(situation.takeover_age - age);
+    }
+    match situation.rotation {
+        Rotation::NonRotating => replay,
+        Rotation::Grace(grace) if age < grace.saturating_sub(grace_reserve(grace)) => replay,
+        // A replay could end the login and the token that is still good; once that
+        // is over it costs nothing, and works if the first request never arrived.
+        Rotation::Strict | Rotation::Grace(_) => match valid_access(situation, demand) {
+            Some(access) => Step::Keep(access.clone()),
+            None => replay,
+        },
+    }
+}
+
+// The request takes time too: the end of the grace is not used up.
+fn grace_reserve(grace: Duration) -> Duration {
+    (grace / 5).min(Duration::from_secs(5))
+}
+
+fn keep_or_fail(situation: &Situation<'_>, demand: &Demand, failure: Failure) -> Step {
+    match valid_access(situation, demand).filter(|_| demand.min_validity.is_none() && !demand.force) {
+        Some(access) => Step::Keep(access.clone()),
+        None => Step::Fail(failure),
+    }
+}
+
+fn valid_access<'a>(situation: &Situation<'a>, demand: &Demand) -> Option<&'a AccessEntry> {
+    situation
+        .access
+        .filter(|access| is_valid(access, situation.now) && demand.rejected != Some(access.token.hash()))
+}
+
+fn reauth(reason: ReauthReason) -> Failure {
+    TokenErrorKind::ReauthRequired(reason).into()
+}
+
+#[cfg(test)]
+#[path = "before_tests.rs"]
+mod tests;

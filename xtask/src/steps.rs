@@ -1,0 +1,245 @@
+//! The steps of `cargo xtask test`.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::bans;
+use crate::console::{print, say};
+use crate::plan::{Task, tasks};
+use crate::run::{Failure, cargo, stream, succeed};
+use crate::services::{Services, users};
+use crate::sources;
+use crate::tally::Tally;
+use crate::workspace::{Member, Workspace};
+
+/// One step, in the order of a full run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Fmt,
+    Bans,
+    Length,
+    Clippy,
+    Features,
+    Doc,
+    Services,
+    Test,
+    Examples,
+}
+
+impl Step {
+    /// In order: what is quick comes first.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Fmt,
+        Self::Bans,
+        Self::Length,
+        Self::Clippy,
+        Self::Features,
+        Self::Doc,
+        Self::Services,
+        Self::Test,
+        Self::Examples,
+    ];
+
+    /// What `--only` calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Bans => "bans",
+            Self::Length => "length",
+            Self::Clippy => "clippy",
+            Self::Features => "features",
+            Self::Doc => "doc",
+            Self::Services => "services",
+            Self::Test => "test",
+            Self::Examples => "examples",
+        }
+    }
+}
+
+/// Runs what was asked for and says whether all of it passed. The last line on standard output is the sum of all tests.
+pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Result<bool, Failure> {
+    let tasks = tasks(workspace, only)?;
+    let mut session = Session {
+        workspace,
+        services: Services::new(workspace),
+        tally: Tally::default(),
+    };
+    let mut times = Vec::new();
+    let mut failed = None;
+    for task in &tasks {
+        say(&format!("== {}", task.name()));
+        let started = Instant::now();
+        let result = session.run(task);
+        times.push((task.name(), started.elapsed()));
+        if let Err(failure) = result {
+            say(&failure.to_string());
+            failed = Some(task.name());
+            break;
+        }
+    }
+    let Session { services, tally, .. } = session;
+    drop(services);
+    summarize(&times);
+    if let Some(name) = failed {
+        say(&format!("{name} failed; again: cargo xtask test --only {name}"));
+    }
+    if tally != Tally::default() {
+        print(&tally.to_string());
+    }
+    Ok(failed.is_none())
+}
+
+fn summarize(times: &[(&str, Duration)]) {
+    say("== times");
+    for (name, time) in times {
+        say(&format!("{name:>12} {:8.1} s", time.as_secs_f64()));
+    }
+}
+
+struct Session<'w> {
+    workspace: &'w Workspace,
+    services: Services<'w>,
+    tally: Tally,
+}
+
+impl Session<'_> {
+    fn run(&mut self, task: &Task) -> Result<(), Failure> {
+        match task {
+            Task::Step(step) => self.step(*step),
+            Task::Service(name) => self.service(name),
+            Task::Crate(name) => self.krate(name),
+        }
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), Failure> {
+        match step {
+            Step::Fmt => succeed(self.cargo().args(["fmt", "--all", "--check"])),
+            Step::Bans => bans::check(self.workspace),
+            Step::Length => sources::check(self.workspace),
+            Step::Clippy => succeed(self.cargo().args(CLIPPY)),
+            Step::Features => self.features(),
+            Step::Doc => succeed(self.cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")),
+            Step::Services => self.services.start(),
+            Step::Test => self.tests(&["--workspace"], &[]),
+            Step::Examples => succeed(self.cargo().args(["run", "--locked", "--example", "quickstart"])),
+        }
+    }
+
+    /// The tests whose path contains the service's name, in the crates that use services.
+    fn service(&mut self, name: &str) -> Result<(), Failure> {
+        let packages: Vec<&str> = users(self.workspace)
+            .into_iter()
+            .flat_map(|user| ["-p", user])
+            .collect();
+        if packages.is_empty() {
+            return Err(Failure("no crate has a test that uses a service".into()));
+        }
+        self.tests(&packages, &[name])
+    }
+
+    fn krate(&mut self, name: &str) -> Result<(), Failure> {
+        if users(self.workspace).contains(&name) {
+            return self.tests(&["-p", name], &[]);
+        }
+        self.cargo_test(&["-p", name], &[])
+    }
+
+    fn tests(&mut self, packages: &[&str], filter: &[&str]) -> Result<(), Failure> {
+        self.services.start()?;
+        self.cargo_test(packages, filter)
+    }
+
+    fn cargo_test(&mut self, packages: &[&str], filter: &[&str]) -> Result<(), Failure> {
+        let mut command = self.cargo();
+        command
+            .args(["test", "--all-features", "--locked", "--no-fail-fast"])
+            .args(packages)
+            .args(filter);
+        command.envs(self.services.environment());
+        let mut tally = Tally::default();
+        let success = stream(&mut command, |line| {
+            tally.add(line);
+            print(line);
+        })?;
+        self.tally = self.tally.plus(tally);
+        match tally {
+            _ if !success => Err(Failure("cargo test failed".into())),
+            Tally { ignored: 1.., .. } => Err(Failure(format!("{} tests were ignored; none may be", tally.ignored))),
+            Tally { passed: 0, .. } => Err(Failure("no test ran".into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Each crate builds alone, and so does each of its features: in the workspace they hide what the
+    /// others are missing.
+    fn features(&self) -> Result<(), Failure> {
+        self.workspace
+            .libraries()
+            .flat_map(feature_sets)
+            .try_for_each(|arguments| {
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                succeed(self.cargo().args(["check", "--quiet", "--locked"]).args(arguments))
+            })
+    }
+
+    fn cargo(&self) -> Command {
+        cargo(&self.workspace.root)
+    }
+}
+
+const CLIPPY: [&str; 8] = [
+    "clippy",
+    "--workspace",
+    "--all-targets",
+    "--all-features",
+    "--locked",
+    "--",
+    "-D",
+    "warnings",
+];
+const DOC: [&str; 5] = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
+
+fn feature_sets(member: &Member) -> Vec<Vec<String>> {
+    let package = || vec!["-p".to_owned(), member.name.clone()];
+    let bare = || [package(), vec!["--no-default-features".to_owned()]].concat();
+    if member.features.is_empty() {
+        return vec![package()];
+    }
+    let single = member
+        .features
+        .iter()
+        .map(|feature| [bare(), vec!["--features".to_owned(), feature.clone()]].concat());
+    std::iter::once(bare()).chain(single).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::feature_sets;
+    use crate::workspace::Member;
+
+    fn sets(features: &[&str]) -> Vec<String> {
+        let member = Member {
+            name: "x".into(),
+            folder: "/w/crates/x".into(),
+            features: features.iter().map(ToString::to_string).collect(),
+            dependencies: vec![],
+        };
+        feature_sets(&member)
+            .iter()
+            .map(|arguments| arguments.join(" "))
+            .collect()
+    }
+
+    #[test]
+    fn a_crate_is_built_bare_and_with_each_feature_alone() {
+        assert_eq!(
+            sets(&["default", "json"]),
+            [
+                "-p x --no-default-features",
+                "-p x --no-default-features --features default",
+                "-p x --no-default-features --features json",
+            ]
+        );
+        assert_eq!(sets(&[]), ["-p x"]);
+    }
+}

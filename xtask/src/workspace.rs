@@ -1,0 +1,111 @@
+//! The workspace as cargo describes it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::run::{Failure, capture, cargo};
+
+/// Root, target folder and crates.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) members: Vec<Member>,
+}
+
+/// One crate of ours.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) features: Vec<String>,
+    /// What it depends on outside its tests, by package name.
+    pub(crate) dependencies: Vec<String>,
+}
+
+impl Workspace {
+    /// Asks `cargo metadata`.
+    pub(crate) fn read() -> Result<Self, Failure> {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+        let here = if top.join("Cargo.lock").exists() {
+            top
+        } else {
+            Path::new(".")
+        };
+        let text = capture(cargo(here).args(["metadata", "--format-version", "1", "--locked", "--no-deps"]))?;
+        let metadata = serde_json::from_str(&text)
+            .map_err(|error| Failure(format!("cargo metadata did not print JSON: {error}")))?;
+        Self::parse(&metadata).ok_or_else(|| Failure("cargo metadata: a field is missing".into()))
+    }
+
+    /// The crate of this name.
+    pub(crate) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.name == name)
+    }
+
+    /// The crates that are (or will be) published: those under `crates/`.
+    pub(crate) fn libraries(&self) -> impl Iterator<Item = &Member> {
+        let crates = self.root.join("crates");
+        self.members
+            .iter()
+            .filter(move |member| member.folder.starts_with(&crates))
+    }
+
+    fn parse(metadata: &Value) -> Option<Self> {
+        let members: Option<Vec<Member>> = metadata["packages"].as_array()?.iter().map(Member::parse).collect();
+        Some(Self {
+            root: metadata["workspace_root"].as_str()?.into(),
+            target: metadata["target_directory"].as_str()?.into(),
+            members: members?,
+        })
+    }
+}
+
+impl Member {
+    fn parse(package: &Value) -> Option<Self> {
+        let dependencies = package["dependencies"].as_array()?;
+        Some(Self {
+            name: package["name"].as_str()?.to_owned(),
+            folder: Path::new(package["manifest_path"].as_str()?).parent()?.to_owned(),
+            features: package["features"].as_object()?.keys().cloned().collect(),
+            dependencies: dependencies
+                .iter()
+                .filter(|dependency| dependency["kind"].as_str() != Some("dev"))
+                .filter_map(|dependency| dependency["name"].as_str().map(str::to_owned))
+                .collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Workspace;
+
+    #[test]
+    fn metadata_is_read_without_test_dependencies() {
+        let metadata = json!({
+            "workspace_root": "/w",
+            "target_directory": "/t",
+            "packages": [
+                {
+                    "name": "store-x", "manifest_path": "/w/crates/store-x/Cargo.toml",
+                    "features": {"default": [], "fast": []},
+                    "dependencies": [
+                        {"name": "auth-core", "kind": null},
+                        {"name": "store-testkit", "kind": "dev"},
+                        {"name": "cc", "kind": "build"},
+                    ],
+                },
+                {"name": "xtask", "manifest_path": "/w/xtask/Cargo.toml", "features": {}, "dependencies": []},
+            ],
+        });
+        let workspace = Workspace::parse(&metadata).unwrap();
+        let member = workspace.member("store-x").unwrap();
+        assert_eq!(member.dependencies, ["auth-core", "cc"]);
+        assert_eq!(member.features, ["default", "fast"]);
+        assert_eq!(workspace.libraries().count(), 1);
+    }
+}
