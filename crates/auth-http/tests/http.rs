@@ -1,0 +1,5 @@
+//! The transport and the authorized client against real servers on loopback.
+
+#[cfg(test)]
+#[path = "http/raw.rs"]
+mod raw;
