@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listed, Listing, Operation, Page, Persistence, RemoveIf,
-    StoreError, StoreErrorKind, TokenStore, WriteIf,
+    Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listing, Operation, Page, Persistence, RemoveIf, StoreError,
+    StoreErrorKind, TokenStore, WriteIf,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::key::Key;
@@ -119,7 +119,7 @@ impl TokenStore for MemoryStore {
         let live = state
             .records
             .values()
-            .filter(|record| !record.is_past(now))
+            .filter(|record| !record.is_past(now) && !record.key().is_lease())
             .map(Record::listed);
         Ok(Listing::of_sorted(live, &page))
     }
