@@ -119,7 +119,7 @@ impl TokenStore for MemoryStore {
         let live = state
             .records
             .values()
-            .filter(|record| !record.is_past(now))
+            .filter(|record| !record.is_past(now) && !record.key().is_lease())
             .map(Record::listed);
         Ok(Listing::of_sorted(live, &page))
     }
