@@ -94,7 +94,8 @@ impl Shelf {
             atomic_file::remove_leftovers(&place.file, &place.folder);
         }
         let bytes = document.render();
-        let found = atomic_file::replace(&place.file, &place.folder, &bytes)?;
+        let found = atomic_file::replace(&place.file, &bytes)?;
+        place.sync()?;
         self.keep(Seen::new(&found, &bytes, Arc::new(document)));
         Ok(())
     }
