@@ -226,7 +226,7 @@ mod tests {
             })
         );
         assert_eq!(Profile::new("a%2f"), Err(ProfileError::Escape { position: 1 }));
-        assert_eq!(Profile::new("a#grant").is_err(), true);
+        assert!(Profile::new("a#grant").is_err());
         assert_eq!(
             Profile::new("a".repeat(201)),
             Err(ProfileError::TooLong { length: 201 })
