@@ -29,3 +29,8 @@ pub fn manager(
 ) -> TokenManagerBuilder {
     TokenManager::builder(registration, store).transport(auth_http::HttpTransport::new())
 }
+
+// The code of the repository's README compiles.
+#[cfg(all(doctest, feature = "http", feature = "json"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
