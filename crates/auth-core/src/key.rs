@@ -77,6 +77,11 @@ impl Key {
         self.part
     }
 
+    /// Whether a lease is kept under it, which no list shows.
+    pub fn is_lease(&self) -> bool {
+        matches!(self.part, Part::Lease(_))
+    }
+
     /// SHA-256 of the text form, as 64 hexadecimal digits: for stores and files
     /// whose names are limited.
     pub fn digest(&self) -> String {

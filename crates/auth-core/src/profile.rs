@@ -166,7 +166,8 @@ fn escape(part: &str) -> String {
         if byte.is_ascii() && plain(character) && !first {
             text.push(character);
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            text.push('%');
+            text.push_str(&crate::text::hex(&[byte]).to_ascii_uppercase());
         }
     }
     text

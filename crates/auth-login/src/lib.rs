@@ -1,1 +1,5 @@
-//! auth-login
+#![doc = include_str!("../README.md")]
+
+mod paste;
+
+pub use paste::{PasteError, Pasted};

@@ -1,1 +1,16 @@
-//! store-json
+#![doc = include_str!("../README.md")]
+
+mod atomic_file;
+mod config;
+mod document;
+mod error;
+mod leases;
+mod lock;
+mod members;
+mod permissions;
+mod place;
+mod shelf;
+mod store;
+
+pub use config::JsonConfig;
+pub use store::JsonStore;

@@ -1,5 +1,30 @@
-//! store-testkit
+//! Tests for those who write stores or use tokens: the conformance suite of the
+//! store contract; with feature `server` an authorization server that rotates,
+//! detects reuse and injects faults; with feature `process` control of other
+//! processes.
+//!
+//! ```
+//! use auth_core::clock::ManualClock;
+//! use auth_core::store::MemoryStore;
+//! use std::sync::Arc;
+//! use store_testkit::Subject;
+//!
+//! async fn fresh() -> Subject<MemoryStore> {
+//!     let clock = ManualClock::default();
+//!     Subject::new(MemoryStore::with_clock(Arc::new(clock.clone())), clock)
+//! }
+//!
+//! store_testkit::conformance!(memory, fresh());
+//! # fn main() {}
+//! ```
+
+pub mod cases;
+mod conformance;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "server")]
 pub mod server;
+mod subject;
+
+pub use conformance::run;
+pub use subject::Subject;

@@ -1,1 +1,31 @@
-//! tokenkeep
+#![doc = include_str!("../README.md")]
+
+pub mod store;
+
+#[doc(inline)]
+pub use auth_core::{
+    AccessToken, ClientRegistration, MemoryStore, Profile, Provider, Secret, SecretSource, Target, TokenError,
+    TokenErrorKind, TokenManager, TokenManagerBuilder, TokenSource, TokenStore,
+};
+#[doc(no_inline)]
+pub use auth_core::{
+    client_auth, clock, discovery, endpoint, error, grant, key, observer, provider, record, refresh, sealer, token,
+    transport,
+};
+
+/// The token-endpoint transport and `AuthorizedClient`, over reqwest.
+#[cfg(feature = "http")]
+pub use auth_http as http;
+/// A person logs in.
+#[cfg(feature = "login")]
+pub use auth_login as login;
+
+/// A builder of a manager for this client over this store, which sends token
+/// requests by reqwest.
+#[cfg(feature = "http")]
+pub fn manager(
+    registration: ClientRegistration,
+    store: impl Into<std::sync::Arc<dyn TokenStore>>,
+) -> TokenManagerBuilder {
+    TokenManager::builder(registration, store).transport(auth_http::HttpTransport::new())
+}

@@ -119,7 +119,7 @@ impl TokenStore for MemoryStore {
         let live = state
             .records
             .values()
-            .filter(|record| !record.is_past(now))
+            .filter(|record| !record.is_past(now) && !record.key().is_lease())
             .map(Record::listed);
         Ok(Listing::of_sorted(live, &page))
     }
@@ -129,7 +129,7 @@ impl TokenStore for MemoryStore {
         let mut state = self.state();
         match state.leases.get(key) {
             Some((holder, until)) if holder != id && *until > now => Ok(Lease::HeldElsewhere {
-                retry_after: (*until - now).min(Duration::from_millis(50)),
+                retry_after: until.saturating_sub(now).min(Duration::from_millis(50)),
             }),
             _ => {
                 state.leases.insert(key.clone(), (id.clone(), now + ttl));

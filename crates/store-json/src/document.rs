@@ -1,0 +1,487 @@
+//! The file format, version 1.
+//!
+//! ```json
+//! {"tokenkeep":{"format":1},
+//! "records":{
+//! "default#grant":{"version":"3-0011223344556677","hints":{…},"body":{…}},
+//! "other#grant":{"version":"1-8899aabbccddeeff","keep_until":1800000000000,"sealed":"…"}
+//! }}
+//! ```
+//!
+//! A record's `body` is the JSON that core wrote, as it is; what is no JSON, such
+//! as a sealed record, is base64 under `sealed`. Members that this version does
+//! not know are kept, beside `records` and in each record.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use auth_core::clock::Timestamp;
+use auth_core::key::Key;
+use auth_core::record::{Hints, Record, Version};
+use auth_core::secret::SecretBytes;
+use auth_core::store::Listed;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use crate::members::{Damage, Members, Places, Position, offset};
+
+/// The number of the format that this version writes, and the newest it reads.
+pub(crate) const FORMAT: u64 = 1;
+
+/// What a file holds. Cloning copies no record.
+#[derive(Clone, Default)]
+pub(crate) struct Document {
+    records: BTreeMap<String, Arc<Entry>>,
+    /// What stands under `tokenkeep`, if more than the format.
+    head: Option<Arc<SecretBytes>>,
+    others: Vec<(String, Arc<SecretBytes>)>,
+}
+
+/// Why a file can't be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    Damaged(Damage),
+    NewerFormat(u64),
+}
+
+/// Why a record can't be used: where in the file, and what is wrong there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordDamage(pub(crate) Damage);
+
+struct Entry {
+    text: SecretBytes,
+    /// Where it begins in the file, or where a file of its own would.
+    at: Position,
+    head: Result<Head, RecordDamage>,
+}
+
+struct Head {
+    version: Version,
+    keep_until: Option<Timestamp>,
+    hints: Hints,
+    body: Body,
+}
+
+/// Where in the entry's text the body is.
+enum Body {
+    Json(Range<usize>),
+    Sealed(Range<usize>),
+}
+
+impl Document {
+    /// Reads a whole file.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let text = std::str::from_utf8(bytes).map_err(|error| not_text(bytes, error.valid_up_to()))?;
+        let mut members = Members::parse(text)?;
+        let Some(head) = members.take("tokenkeep") else {
+            return Err(Damage::at_start("JSON, but no member \"tokenkeep\"").into());
+        };
+        let head_is_plain = check_format(text, head)?;
+        let mut document = Self {
+            head: (!head_is_plain).then(|| shared(head)),
+            ..Self::default()
+        };
+        if let Some(records) = members.take("records") {
+            let within = |damage: Damage| damage.within(text, records.get());
+            let mut places = Places::of(text);
+            for (name, value) in Members::parse(records.get()).map_err(within)?.0 {
+                let entry = Entry::parse(value, places.start_of(value.get()));
+                document.records.insert(name, Arc::new(entry));
+            }
+        }
+        document.others = members
+            .0
+            .into_iter()
+            .map(|(name, value)| (name, shared(value)))
+            .collect();
+        Ok(document)
+    }
+
+    /// The whole file.
+    pub(crate) fn render(&self) -> Zeroizing<Vec<u8>> {
+        let records = self
+            .records
+            .iter()
+            .map(|(name, entry)| name.len() + entry.text.len() + 16);
+        let others = self.others.iter().map(|(name, text)| name.len() + text.len() + 16);
+        let head = self.head.as_ref().map_or(0, |text| text.len());
+        // Large enough at once: growing would leave copies of secrets behind.
+        let mut file = Zeroizing::new(Vec::with_capacity(64 + head + records.chain(others).sum::<usize>()));
+        file.extend_from_slice(b"{\"tokenkeep\":");
+        match &self.head {
+            Some(text) => file.extend_from_slice(text.expose()),
+            None => file.extend_from_slice(format!("{{\"format\":{FORMAT}}}").as_bytes()),
+        }
+        file.extend_from_slice(b",\n\"records\":{");
+        for (index, (name, entry)) in self.records.iter().enumerate() {
+            file.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
+            push_member(&mut file, name, entry.text.expose());
+        }
+        file.extend_from_slice(b"\n}");
+        for (name, text) in &self.others {
+            file.extend_from_slice(b",\n");
+            push_member(&mut file, name, text.expose());
+        }
+        file.extend_from_slice(b"}\n");
+        file
+    }
+
+    /// The stored version, and until when it is kept.
+    pub(crate) fn version(&self, key: &Key, now: Timestamp) -> Result<Option<Version>, RecordDamage> {
+        let entry = self.records.get(&key.to_string());
+        let head = entry
+            .map(|entry| entry.head.as_ref().map_err(|damage| *damage))
+            .transpose()?;
+        Ok(head.filter(|head| head.lives(now)).map(|head| head.version))
+    }
+
+    /// Whether nothing is stored under a key, not even something damaged.
+    pub(crate) fn has_nothing(&self, key: &Key, now: Timestamp) -> bool {
+        matches!(self.version(key, now), Ok(None))
+    }
+
+    /// The record under a key.
+    pub(crate) fn record(&self, key: &Key, now: Timestamp) -> Result<Option<Record>, RecordDamage> {
+        let Some(entry) = self.records.get(&key.to_string()) else {
+            return Ok(None);
+        };
+        let head = entry.head.as_ref().map_err(|damage| *damage)?;
+        if !head.lives(now) {
+            return Ok(None);
+        }
+        let body = entry.body(head)?;
+        Ok(Some(Record::from_parts(
+            key.clone(),
+            head.version,
+            head.keep_until,
+            head.hints.clone(),
+            body,
+        )))
+    }
+
+    /// Every record's entry in a list, sorted by name; names of parts that this
+    /// version does not know are left out.
+    pub(crate) fn listed(&self, now: Timestamp) -> Result<Vec<Listed>, (Key, RecordDamage)> {
+        let named = self
+            .records
+            .iter()
+            .filter_map(|(name, entry)| Some((name.parse::<Key>().ok()?, entry)));
+        let mut listed = Vec::with_capacity(self.records.len());
+        for (key, entry) in named.filter(|(key, _)| !key.is_lease()) {
+            match &entry.head {
+                Ok(head) if head.lives(now) => listed.push(Listed::new(key, head.version, head.hints.clone())),
+                Ok(_) => {}
+                Err(damage) => return Err((key, *damage)),
+            }
+        }
+        Ok(listed)
+    }
+
+    /// The same with this record in the place of the one under its key, and
+    /// without those that are past.
+    pub(crate) fn with(&self, record: &Record, now: Timestamp) -> Self {
+        let name = record.key().to_string();
+        let old = self.records.get(&name).map(|entry| &entry.text);
+        let entry = Arc::new(Entry::of(record, old));
+        let mut next = self.living(now);
+        next.records.insert(name, entry);
+        next
+    }
+
+    /// The same without the record under this key, and without those that are past.
+    pub(crate) fn without(&self, key: &Key, now: Timestamp) -> Self {
+        let mut next = self.living(now);
+        next.records.remove(&key.to_string());
+        next
+    }
+
+    fn living(&self, now: Timestamp) -> Self {
+        let mut next = self.clone();
+        next.records
+            .retain(|_, entry| entry.head.as_ref().map_or(true, |head| head.lives(now)));
+        next
+    }
+}
+
+impl Head {
+    fn lives(&self, now: Timestamp) -> bool {
+        self.keep_until.is_none_or(|until| until > now)
+    }
+}
+
+impl Entry {
+    fn parse(value: &RawValue, at: Position) -> Self {
+        let text = value.get();
+        Self {
+            at,
+            head: Head::parse(text).map_err(|damage| RecordDamage(damage.after(at))),
+            text: SecretBytes::new(text.as_bytes().to_vec()),
+        }
+    }
+
+    /// A new record; members of the old one that this version does not know stay.
+    fn of(record: &Record, old: Option<&SecretBytes>) -> Self {
+        let body = record.body().expose();
+        let room = body.len() * 4 / 3 + old.map_or(0, SecretBytes::len) + 512;
+        let mut text = Vec::with_capacity(room);
+        text.extend_from_slice(format!("{{\"version\":\"{}\"", record.version()).as_bytes());
+        if let Some(until) = record.keep_until() {
+            text.extend_from_slice(format!(",\"keep_until\":{}", until.unix_millis()).as_bytes());
+        }
+        if *record.hints() != Hints::default() {
+            text.push(b',');
+            push_member(
+                &mut text,
+                "hints",
+                &serde_json::to_vec(record.hints()).unwrap_or_default(),
+            );
+        }
+        text.push(b',');
+        push_body(&mut text, body);
+        for (name, value) in old.map(unknown_members).unwrap_or_default() {
+            text.push(b',');
+            push_member(&mut text, &name, value.get().as_bytes());
+        }
+        text.push(b'}');
+        let text = SecretBytes::new(text);
+        let spelled = std::str::from_utf8(text.expose()).unwrap_or_default();
+        let head = Head::parse(spelled).map_err(RecordDamage);
+        let at = Position { line: 1, column: 1 };
+        Self { text, at, head }
+    }
+
+    fn body(&self, head: &Head) -> Result<SecretBytes, RecordDamage> {
+        let text = self.text.expose();
+        match &head.body {
+            Body::Json(range) => Ok(SecretBytes::new(text[range.clone()].to_vec())),
+            Body::Sealed(range) => STANDARD
+                .decode(&text[range.clone()])
+                .map(SecretBytes::new)
+                .map_err(|_| {
+                    RecordDamage(Damage {
+                        what: "\"sealed\" is not base64",
+                        at: self.at,
+                    })
+                }),
+        }
+    }
+}
+
+impl Head {
+    fn parse(text: &str) -> Result<Self, Damage> {
+        let mut members = Members::parse(text)?;
+        let version = members
+            .take("version")
+            .ok_or(Damage::at_start("a record without \"version\""))?;
+        Ok(Self {
+            version: value(text, version)?,
+            keep_until: members
+                .take("keep_until")
+                .map(|raw| value(text, raw))
+                .transpose()?
+                .flatten(),
+            hints: members
+                .take("hints")
+                .map(|raw| value(text, raw))
+                .transpose()?
+                .unwrap_or_default(),
+            body: Body::find(text, members.take("body"), members.take("sealed"))?,
+        })
+    }
+}
+
+impl Body {
+    fn find(text: &str, body: Option<&RawValue>, sealed: Option<&RawValue>) -> Result<Self, Damage> {
+        let range = |raw: &RawValue| {
+            let start = offset(text, raw.get()).unwrap_or(0);
+            start..start + raw.get().len()
+        };
+        match (body, sealed) {
+            (Some(body), None) if body.get().starts_with('{') => Ok(Self::Json(range(body))),
+            (None, Some(sealed)) if is_plain_string(sealed.get()) => {
+                let quoted = range(sealed);
+                Ok(Self::Sealed(quoted.start + 1..quoted.end - 1))
+            }
+            _ => Err(Damage::at_start(
+                "a record needs either \"body\", an object, or \"sealed\", a text",
+            )),
+        }
+    }
+}
+
+impl From<Damage> for Unreadable {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+/// Whether the format is all that the head says.
+fn check_format(text: &str, head: &RawValue) -> Result<bool, Unreadable> {
+    let within = |damage: Damage| damage.within(text, head.get());
+    let mut members = Members::parse(head.get()).map_err(within)?;
+    let format = members
+        .take("format")
+        .ok_or_else(|| within(Damage::at_start("no \"format\" under \"tokenkeep\"")))?;
+    match value::<u64>(text, format)? {
+        0 => Err(Damage::at_start("there is no format 0")
+            .within(text, format.get())
+            .into()),
+        FORMAT => Ok(members.0.is_empty()),
+        newer => Err(Unreadable::NewerFormat(newer)),
+    }
+}
+
+fn unknown_members(entry: &SecretBytes) -> Vec<(String, &RawValue)> {
+    let text = std::str::from_utf8(entry.expose()).unwrap_or_default();
+    let mut members = Members::parse(text).map_or_else(|_| Vec::new(), |members| members.0);
+    members.retain(|(name, _)| !matches!(name.as_str(), "version" | "keep_until" | "hints" | "body" | "sealed"));
+    members
+}
+
+fn value<T: serde::de::DeserializeOwned>(text: &str, raw: &RawValue) -> Result<T, Damage> {
+    serde_json::from_str(raw.get()).map_err(|error| Damage::of(&error).within(text, raw.get()))
+}
+
+fn push_member(text: &mut Vec<u8>, name: &str, value: &[u8]) {
+    text.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+    text.push(b':');
+    text.extend_from_slice(value);
+}
+
+fn push_body(text: &mut Vec<u8>, body: &[u8]) {
+    if is_one_line_object(body) {
+        push_member(text, "body", body);
+    } else {
+        let sealed = Zeroizing::new(format!("\"{}\"", &*Zeroizing::new(STANDARD.encode(body))));
+        push_member(text, "sealed", sealed.as_bytes());
+    }
+}
+
+/// Whether it can stand in the file as it is and comes back byte for byte.
+fn is_one_line_object(body: &[u8]) -> bool {
+    body.first() == Some(&b'{')
+        && !body.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+        && serde_json::from_slice::<&RawValue>(body).is_ok_and(|raw| raw.get().len() == body.len())
+}
+
+fn is_plain_string(text: &str) -> bool {
+    text.len() >= 2 && text.starts_with('"') && !text.contains('\\')
+}
+
+fn shared(raw: &RawValue) -> Arc<SecretBytes> {
+    Arc::new(SecretBytes::new(raw.get().as_bytes().to_vec()))
+}
+
+fn not_text(bytes: &[u8], valid: usize) -> Unreadable {
+    let text = std::str::from_utf8(&bytes[..valid]).unwrap_or_default();
+    let at = Places::of(text).start_of(&text[text.len()..]);
+    Unreadable::Damaged(Damage { what: "not UTF-8", at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auth_core::profile::Profile;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
+
+    fn record(name: &str, body: &str) -> Record {
+        let key = Key::grant(&Profile::from_parts([name]));
+        let body = SecretBytes::new(body.as_bytes().to_vec());
+        Record::from_parts(key, Version::from_raw(3, [1; 8]), None, Hints::default(), body)
+    }
+
+    fn text(document: &Document) -> String {
+        String::from_utf8(document.render().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_format_is_pinned() {
+        let document = Document::default()
+            .with(&record("b", "sealed bytes"), NOW)
+            .with(&record("a", r#"{"format":1}"#), NOW);
+        assert_eq!(
+            text(&document),
+            concat!(
+                "{\"tokenkeep\":{\"format\":1},\n\"records\":{\n",
+                "\"a#grant\":{\"version\":\"3-0101010101010101\",\"body\":{\"format\":1}},\n",
+                "\"b#grant\":{\"version\":\"3-0101010101010101\",\"sealed\":\"c2VhbGVkIGJ5dGVz\"}\n",
+                "}}\n"
+            )
+        );
+        assert_eq!(
+            text(&Document::parse(&document.render()).unwrap_or_default()),
+            text(&document)
+        );
+    }
+
+    #[test]
+    fn unknown_members_are_kept() {
+        let file = r#"{ "later": [1, 2.0],
+            "tokenkeep": {"format": 1, "note": "x"},
+            "records": {"a#grant": {"version": "1-0000000000000000", "colour": "\u0041", "body": {}},
+                        "a#novel.part": {"version": "1-0000000000000000", "body": {}}}}"#;
+        let Ok(document) = Document::parse(file.as_bytes()) else {
+            panic!("not read")
+        };
+        let next = text(&document.with(&record("a", "{}"), NOW));
+        for kept in [
+            r#""later":[1, 2.0]"#,
+            r#""tokenkeep":{"format": 1, "note": "x"}"#,
+            r#""colour":"\u0041""#,
+            r#""a#novel.part":{"#,
+        ] {
+            assert!(next.contains(kept), "{kept} is lost: {next}");
+        }
+        assert_eq!(document.listed(NOW).map_or(0, |listed| listed.len()), 1);
+    }
+
+    #[test]
+    fn damage_has_a_place_and_no_value() {
+        for (file, what, line, column) in [
+            ("", "not JSON", 1, 1),
+            ("{\"a\":\n1", "not JSON", 2, 1),
+            ("{}", "JSON, but no member \"tokenkeep\"", 1, 1),
+            ("[]", "another kind of value was due", 1, 1),
+            ("{\"tokenkeep\":\n{}}", "no \"format\" under \"tokenkeep\"", 2, 1),
+            (
+                "{\"tokenkeep\":{\"format\":1},\n\"records\":[]}",
+                "another kind of value was due",
+                2,
+                11,
+            ),
+        ] {
+            match Document::parse(file.as_bytes()) {
+                Err(Unreadable::Damaged(damage)) => {
+                    let at = (damage.what, damage.at.line);
+                    assert_eq!(at, (what, line), "{file}");
+                    assert!(damage.at.column.abs_diff(column) <= 1, "{file}: {damage:?}");
+                }
+                _ => panic!("{file} was read"),
+            }
+        }
+        let Err(Unreadable::Damaged(damage)) = Document::parse(b"{\n\"\xff\"}") else {
+            panic!("read")
+        };
+        assert_eq!((damage.what, damage.at), ("not UTF-8", Position { line: 2, column: 2 }));
+        let newer = Document::parse(br#"{"tokenkeep":{"format":7},"records":3}"#);
+        assert_eq!(newer.err(), Some(Unreadable::NewerFormat(7)));
+    }
+
+    #[test]
+    fn a_damaged_record_leaves_the_others() {
+        let file = "{\"tokenkeep\":{\"format\":1},\"records\":{\n\"a#grant\":{\"version\":5,\"body\":{}},\n\"b#grant\":{\"version\":\"1-0000000000000000\",\"body\":{}}}}";
+        let document = Document::parse(file.as_bytes()).unwrap_or_default();
+        assert!(
+            document
+                .record(record("b", "").key(), NOW)
+                .is_ok_and(|found| found.is_some())
+        );
+        let damage = document.record(record("a", "").key(), NOW).unwrap_err();
+        assert_eq!(damage.0.at.line, 2);
+        assert!(text(&document.with(&record("c", "{}"), NOW)).contains("\"a#grant\":{\"version\":5,\"body\":{}}"));
+    }
+}

@@ -1,0 +1,282 @@
+//! The file as this process last saw it: an unchanged file costs a `stat`.
+
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use auth_core::store::StoreErrorKind;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::atomic_file;
+use crate::document::{Document, FORMAT, Unreadable};
+use crate::error::{Doing, Fault};
+use crate::lock::DataLock;
+use crate::members::Damage;
+use crate::permissions;
+use crate::place::Place;
+
+/// For this long after a change the times of a file don't show another one: they
+/// tick by up to 2 seconds on some file systems.
+const TICK: Duration = Duration::from_secs(2);
+
+/// The file as this process last saw it.
+#[derive(Default)]
+pub(crate) struct Shelf {
+    seen: Mutex<Option<Arc<Seen>>>,
+    /// Held while reading, so that many tasks read a changed file once.
+    reading: Mutex<()>,
+    reads: AtomicU64,
+    swept: AtomicBool,
+}
+
+struct Seen {
+    stamp: Stamp,
+    /// Whether the file was old enough when seen for its times to tell of every
+    /// later change.
+    settled: bool,
+    digest: [u8; 32],
+    document: Arc<Document>,
+}
+
+/// What changes with a file's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Shelf {
+    /// The document, if the file is as it was seen last, by one `stat`; `None` if
+    /// it has to be read.
+    pub(crate) fn unchanged(&self, place: &Place) -> Result<Option<Arc<Document>>, Fault> {
+        match stat(place)? {
+            None => Ok(Some(Arc::default())),
+            Some(stamp) => Ok(self.seen_as(stamp).map(|seen| seen.document.clone())),
+        }
+    }
+
+    /// The document as it is now; blocks.
+    pub(crate) fn current(&self, place: &Place) -> Result<Arc<Document>, Fault> {
+        let _once = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.unchanged(place)? {
+            Some(document) => Ok(document),
+            None => self.read(place),
+        }
+    }
+
+    /// The document as it is now, for one who is about to replace it: also a
+    /// change that left the file's times and size alone is seen. Blocks.
+    pub(crate) fn current_for_write(&self, place: &Place, _lock: &DataLock<'_>) -> Result<Arc<Document>, Fault> {
+        let Some(stamp) = stat(place)? else {
+            return if place.create {
+                Ok(Arc::default())
+            } else {
+                Err(place.missing())
+            };
+        };
+        match self.seen_as(stamp) {
+            Some(seen) if seen.settled => Ok(seen.document.clone()),
+            Some(seen) => self.verified(place, &seen),
+            None => self.read(place),
+        }
+    }
+
+    /// Replaces the file. Blocks.
+    pub(crate) fn write(&self, place: &Place, _lock: &DataLock<'_>, document: Document) -> Result<(), Fault> {
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            atomic_file::remove_leftovers(&place.file, &place.folder);
+        }
+        let bytes = document.render();
+        let found = atomic_file::replace(&place.file, &bytes)?;
+        place.sync()?;
+        self.keep(Seen::new(&found, &bytes, Arc::new(document)));
+        Ok(())
+    }
+
+    /// How often the file was read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    fn verified(&self, place: &Place, seen: &Arc<Seen>) -> Result<Arc<Document>, Fault> {
+        let (bytes, found) = self.read_bytes(place)?;
+        if Stamp::of(&found) == seen.stamp && digest(&bytes) == seen.digest {
+            self.keep(Seen::new(&found, &bytes, seen.document.clone()));
+            return Ok(seen.document.clone());
+        }
+        self.parsed(place, &bytes, &found)
+    }
+
+    fn read(&self, place: &Place) -> Result<Arc<Document>, Fault> {
+        let (bytes, found) = self.read_bytes(place)?;
+        self.parsed(place, &bytes, &found)
+    }
+
+    fn parsed(&self, place: &Place, bytes: &[u8], found: &Metadata) -> Result<Arc<Document>, Fault> {
+        let document = Document::parse(bytes).map_err(|why| unreadable(place, bytes, &why))?;
+        let document = Arc::new(document);
+        self.keep(Seen::new(found, bytes, document.clone()));
+        Ok(document)
+    }
+
+    fn read_bytes(&self, place: &Place) -> Result<(Zeroizing<Vec<u8>>, Metadata), Fault> {
+        let failed = |error| Fault::io(Doing::Read, &place.file, error);
+        let mut tries = 0;
+        loop {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            let mut file = permissions::open_to_read(&place.file).map_err(failed)?;
+            let before = permissions::keep_private(&file, &place.file)?;
+            let bytes = read_whole(&mut file, before.len()).map_err(failed)?;
+            let after = file.metadata().map_err(failed)?;
+            tries += 1;
+            // An editor that writes in place may be at it: what was read may be half of each.
+            if Stamp::of(&before) == Stamp::of(&after) || tries == 5 {
+                return Ok((bytes, after));
+            }
+        }
+    }
+
+    fn seen_as(&self, stamp: Stamp) -> Option<Arc<Seen>> {
+        self.seen().as_ref().filter(|seen| seen.stamp == stamp).cloned()
+    }
+
+    fn keep(&self, seen: Seen) {
+        *self.seen() = Some(Arc::new(seen));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Arc<Seen>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn new(found: &Metadata, bytes: &[u8], document: Arc<Document>) -> Self {
+        let stamp = Stamp::of(found);
+        Self {
+            stamp,
+            settled: stamp.is_settled(SystemTime::now()),
+            digest: digest(bytes),
+            document,
+        }
+    }
+}
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let seconds = u64::try_from(self.changed.0.max(self.modified.0)).unwrap_or(0);
+        let changed = UNIX_EPOCH + Duration::from_secs(seconds + 1);
+        now.duration_since(changed).is_ok_and(|age| age > TICK)
+    }
+}
+
+fn stat(place: &Place) -> Result<Option<Stamp>, Fault> {
+    match std::fs::symlink_metadata(&place.file) {
+        Ok(found) => Ok(Some(Stamp::of(&found))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::io(Doing::Read, &place.file, error)),
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+fn read_whole(file: &mut File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // One byte more than there should be, so that reading to the end never grows it
+    // and leaves copies of secrets behind.
+    let room = usize::try_from(size).map_err(|_| io::Error::from(ErrorKind::FileTooLarge))?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room.saturating_add(1)));
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn unreadable(place: &Place, bytes: &[u8], why: &Unreadable) -> Fault {
+    let path = place.file.display();
+    match why {
+        Unreadable::NewerFormat(format) => Fault::new(
+            StoreErrorKind::Unsupported,
+            format!("{path} has format {format}, this version reads up to {FORMAT}; it was kept: update tokenkeep"),
+        ),
+        Unreadable::Damaged(_) if bytes.is_empty() => Fault::corrupt(format!(
+            "{path} is empty, which tokenkeep never leaves behind: restore a copy, or remove it to begin anew"
+        )),
+        Unreadable::Damaged(damage) => Fault::corrupt(format!(
+            "{path}, {}: mend it, restore a copy, or move it away to begin anew",
+            described(*damage)
+        )),
+    }
+}
+
+/// What is wrong and where, for messages.
+pub(crate) fn described(damage: Damage) -> String {
+    format!("line {}, column {}: {}", damage.at.line, damage.at.column, damage.what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::JsonConfig;
+    use crate::lock::Turns;
+
+    #[test]
+    fn an_edit_that_the_times_do_not_show_is_seen_before_a_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        let (before, after) = (
+            "{\"tokenkeep\":{\"format\":1},\"x\":1}",
+            "{\"tokenkeep\":{\"format\":1},\"x\":2}",
+        );
+        std::fs::write(&path, before).unwrap();
+        let (shelf, turns) = (Shelf::default(), Turns::default());
+        let place = Place::resolve(&JsonConfig::new(&path)).unwrap();
+        shelf.current(&place).unwrap();
+        std::fs::write(&path, after).unwrap();
+        // As if both writes had come within one tick of the file system's clock.
+        let old = shelf.seen().take().unwrap();
+        shelf.keep(Seen {
+            stamp: stat(&place).unwrap().unwrap(),
+            settled: false,
+            digest: old.digest,
+            document: old.document.clone(),
+        });
+
+        let lock = DataLock::acquire(&place, &turns).unwrap();
+        let found = shelf.current_for_write(&place, &lock).unwrap();
+        let text = String::from_utf8(found.render().to_vec()).unwrap();
+        assert!(text.contains("\"x\":2"), "{text}");
+    }
+
+    #[test]
+    fn young_files_are_not_settled() {
+        let stamp = Stamp {
+            device: 1,
+            inode: 1,
+            size: 1,
+            modified: (900, 0),
+            changed: (1_000, 999_999_999),
+        };
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        assert!(!stamp.is_settled(at(1_000)));
+        assert!(!stamp.is_settled(at(1_003)));
+        assert!(stamp.is_settled(at(1_004)));
+        // A clock that went back: it can't be known.
+        assert!(!stamp.is_settled(at(5)));
+    }
+}

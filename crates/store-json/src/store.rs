@@ -1,0 +1,240 @@
+//! The store: reads top-down as the contract does.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_core::clock::{Clock, SystemClock};
+use auth_core::key::Key;
+use auth_core::record::Record;
+use auth_core::store::{
+    Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listing, Operation, Page, Persistence, RemoveIf, StoreError,
+    StoreErrorKind, TokenStore, WriteIf,
+};
+
+use crate::config::JsonConfig;
+use crate::document::{Document, RecordDamage};
+use crate::error::Fault;
+use crate::leases::{Leases, held_elsewhere};
+use crate::lock::{DataLock, Turns, try_lock};
+use crate::place::Place;
+use crate::shelf::{Shelf, described};
+
+/// Tokens in one JSON file. Clones are the same handle: they share what was read
+/// and the leases held.
+#[derive(Clone)]
+pub struct JsonStore {
+    inner: Arc<Inner>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Inner {
+    place: Place,
+    shelf: Shelf,
+    turns: Turns,
+    leases: Leases,
+}
+
+impl JsonStore {
+    /// The file at this path; made by the first write if there is none.
+    ///
+    /// Looks, but does not read or write.
+    ///
+    /// # Errors
+    /// `Denied` for a symbolic link, something other than a plain file or a folder
+    /// in which everybody may replace files; `Unsupported` on a network file
+    /// system; `Invalid` if the path names no file.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Self::with_config(&JsonConfig::new(path))
+    }
+
+    /// The file that a URL names; see [`JsonConfig::from_url`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `Invalid` if the URL is.
+    pub fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::with_config(&JsonConfig::from_url(url)?)
+    }
+
+    /// The file that a configuration names.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn with_config(config: &JsonConfig) -> Result<Self, StoreError> {
+        let place = Place::resolve(config).map_err(|fault| fault.at(Operation::Open))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                place,
+                shelf: Shelf::default(),
+                turns: Turns::default(),
+                leases: Leases::default(),
+            }),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    /// The same, judging `keep_until` by this clock.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.inner.place.file
+    }
+
+    /// How often this handle has read the file: for tests of what it costs.
+    #[doc(hidden)]
+    pub fn reads(&self) -> u64 {
+        self.inner.shelf.reads()
+    }
+}
+
+impl fmt::Debug for JsonStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonStore")
+            .field("path", &self.path())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TokenStore for JsonStore {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(Persistence::DurableNode, LeaseScope::Host, LeaseEnd::ByHolder)
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let document = self.document(Operation::Load).await?;
+        let record = document.record(key, self.clock.now());
+        record.map_err(|damage| self.inner.damaged(key, damage).at(Operation::Load))
+    }
+
+    async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
+        let (record, now) = (record.clone(), self.clock.now());
+        self.run(Operation::Save, move |inner| {
+            inner.place.prepare()?;
+            let lock = DataLock::acquire(&inner.place, &inner.turns)?;
+            let document = inner.shelf.current_for_write(&inner.place, &lock)?;
+            let stored = document.version(record.key(), now);
+            let stored = stored.map_err(|damage| inner.damaged(record.key(), damage))?;
+            if stored == Some(record.version()) {
+                // Sent again, perhaps because the folder could not be synced before.
+                return inner.place.sync();
+            }
+            if !when.holds(stored) {
+                return Err(conflict());
+            }
+            inner.shelf.write(&inner.place, &lock, document.with(&record, now))
+        })
+        .await
+    }
+
+    async fn remove(&self, key: &Key, when: RemoveIf) -> Result<bool, StoreError> {
+        let (key, now) = (key.clone(), self.clock.now());
+        self.run(Operation::Remove, move |inner| {
+            if inner.shelf.current(&inner.place)?.has_nothing(&key, now) {
+                return Ok(false);
+            }
+            let lock = DataLock::acquire(&inner.place, &inner.turns)?;
+            let document = inner.shelf.current_for_write(&inner.place, &lock)?;
+            let stored = document.version(&key, now);
+            match stored.map_err(|damage| inner.damaged(&key, damage))? {
+                None => Ok(false),
+                Some(version) if !when.holds(version) => Err(conflict()),
+                Some(_) => {
+                    inner.shelf.write(&inner.place, &lock, document.without(&key, now))?;
+                    Ok(true)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn list(&self, page: Page) -> Result<Listing, StoreError> {
+        let document = self.document(Operation::List).await?;
+        match document.listed(self.clock.now()) {
+            Ok(listed) => Ok(Listing::of_sorted(listed.into_iter(), &page)),
+            Err((key, damage)) => Err(self.inner.damaged(&key, damage).at(Operation::List)),
+        }
+    }
+
+    async fn try_lease(&self, key: &Key, id: &LeaseId, _ttl: Duration) -> Result<Lease, StoreError> {
+        if let Some(answer) = self.inner.leases.known(key, id) {
+            return Ok(answer);
+        }
+        let digest = key.digest();
+        let locked = self
+            .run(Operation::Lease, move |inner| try_lock(&inner.place.lease(&digest)?))
+            .await?;
+        // A future dropped before this line drops the file, and with it the lock.
+        Ok(locked.map_or_else(held_elsewhere, |file| self.inner.leases.keep(key, id, file)))
+    }
+
+    async fn renew(&self, key: &Key, id: &LeaseId, _ttl: Duration) -> Result<bool, StoreError> {
+        let file = self.inner.place.leases.join(key.digest());
+        Ok(self.inner.leases.is_held(key, id, &file))
+    }
+
+    async fn release(&self, key: &Key, id: &LeaseId) -> Result<(), StoreError> {
+        self.inner.leases.release(key, id);
+        Ok(())
+    }
+}
+
+impl JsonStore {
+    async fn document(&self, operation: Operation) -> Result<Arc<Document>, StoreError> {
+        let known = self.inner.shelf.unchanged(&self.inner.place);
+        match known.map_err(|fault| fault.at(operation))? {
+            Some(document) => Ok(document),
+            None => self.run(operation, |inner| inner.shelf.current(&inner.place)).await,
+        }
+    }
+
+    /// Runs what blocks where blocking is fine. It runs to its end even if the
+    /// future is dropped.
+    async fn run<T, F>(&self, operation: Operation, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Inner) -> Result<T, Fault> + Send + 'static,
+    {
+        let inner = self.inner.clone();
+        let outcome = match tokio::runtime::Handle::try_current() {
+            Err(_) => work(&inner),
+            Ok(runtime) => runtime
+                .spawn_blocking(move || work(&inner))
+                .await
+                .unwrap_or_else(|_| Err(unfinished(operation))),
+        };
+        outcome.map_err(|fault| fault.at(operation))
+    }
+}
+
+impl Inner {
+    fn damaged(&self, key: &Key, RecordDamage(damage): RecordDamage) -> Fault {
+        Fault::corrupt(format!(
+            "{}, record {key}, {}: mend it, or restore a copy",
+            self.place.file.display(),
+            described(damage)
+        ))
+    }
+}
+
+fn conflict() -> Fault {
+    Fault::new(StoreErrorKind::Conflict, "")
+}
+
+fn unfinished(operation: Operation) -> Fault {
+    let kind = match operation {
+        Operation::Save | Operation::Remove => StoreErrorKind::Ambiguous,
+        _ => StoreErrorKind::Unavailable,
+    };
+    Fault::new(kind, "the runtime ended before it was done")
+}

@@ -1,0 +1,14 @@
+//! The JSON store: the suite of all stores, and what is its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+#![allow(clippy::unused_async, reason = "a subject is opened by an async function")]
+
+mod files;
+mod given;
+mod permissions;
+mod processes;
+mod worker;
+
+use given::subject;
+
+store_testkit::conformance!(conformance, subject());
