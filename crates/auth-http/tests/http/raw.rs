@@ -109,7 +109,7 @@ pub(crate) async fn write(mut stream: TcpStream, answer: &[u8]) {
 
 /// Every layer of an error, as a log would print it.
 pub(crate) fn printed(error: &(dyn Error + 'static)) -> String {
-    let layers = std::iter::successors(Some(error), |error| error.source());
+    let layers = std::iter::successors(Some(error), |&error| error.source());
     layers.map(|error| format!("{error} {error:?}\n")).collect()
 }
 
