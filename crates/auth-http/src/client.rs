@@ -129,9 +129,10 @@ impl AuthorizedClient {
         source: Option<&TokenSource>,
         conduct: Conduct,
     ) -> Result<Response, ClientError> {
-        let named = self.source_for(request.url())?;
+        let (origin, named) = self.named(request.url())?;
         let exchange = Exchange {
             http: &self.0.http,
+            origin,
             source: source.unwrap_or(named),
             conduct,
         };
@@ -143,12 +144,10 @@ impl AuthorizedClient {
         Ok(response)
     }
 
-    fn source_for(&self, url: &Url) -> Result<&TokenSource, ClientError> {
+    fn named(&self, url: &Url) -> Result<&(Origin, TokenSource), ClientError> {
         let mut origins = self.0.origins.iter();
-        match origins.find(|(origin, _)| origin.holds(url)) {
-            Some((_, source)) => Ok(source),
-            None => Err(ClientError::OriginNotAllowed(url.origin().ascii_serialization())),
-        }
+        let named = origins.find(|(origin, _)| origin.holds(url));
+        named.ok_or_else(|| ClientError::OriginNotAllowed(url.origin().ascii_serialization()))
     }
 }
 

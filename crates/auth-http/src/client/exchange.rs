@@ -7,7 +7,7 @@ use reqwest::{Request, Response};
 
 use crate::challenge::rejects_token;
 use crate::error::ClientError;
-use crate::origin::same_origin;
+use crate::origin::Origin;
 use auth_core::TokenSource;
 
 /// What may be done for a call beside sending it.
@@ -28,6 +28,7 @@ impl Default for Conduct {
 
 pub(super) struct Exchange<'a> {
     pub(super) http: &'a reqwest::Client,
+    pub(super) origin: &'a Origin,
     pub(super) source: &'a TokenSource,
     pub(super) conduct: Conduct,
 }
@@ -36,10 +37,9 @@ impl Exchange<'_> {
     pub(super) async fn run(&self, request: Request) -> Result<Response, ClientError> {
         refuse_own_credentials(&request)?;
         let token = self.first_token().await.map_err(ClientError::Token)?;
-        let url = request.url().clone();
         let again = self.copy(&request);
         let response = self.send(request, &token).await?;
-        let counts = rejects_token(response.status(), response.headers()) && same_origin(&url, response.url());
+        let counts = rejects_token(response.status(), response.headers()) && self.origin.holds(response.url());
         if !self.conduct.auto_refresh || !counts {
             return Ok(response);
         }

@@ -110,7 +110,8 @@ pub(crate) async fn write(mut stream: TcpStream, answer: &[u8]) {
 /// Every layer of an error, as a log would print it.
 pub(crate) fn printed(error: &(dyn Error + 'static)) -> String {
     let layers = std::iter::successors(Some(error), |&error| error.source());
-    layers.map(|error| format!("{error} {error:?}\n")).collect()
+    let texts: Vec<_> = layers.map(|error| format!("{error} {error:?}")).collect();
+    texts.join(" ")
 }
 
 // The head, and as much body as `Content-Length` says.
