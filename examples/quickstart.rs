@@ -51,13 +51,18 @@ async fn main() -> Outcome<()> {
 /// A service asks for a token of its own; other processes find it in the store.
 async fn get_and_share(server: &AuthorizationServer, file: &Path) -> Outcome<()> {
     println!("1. A service gets a token, {PROCESSES} more processes want one too.");
-    let source = service(server.token_endpoint(), file).await?.source(&Profile::new("service")?);
+    let source = service(server.token_endpoint(), file)
+        .await?
+        .source(&Profile::new("service")?);
     let token = source.token().await?;
     println!("   got a token, valid for {} s", LIFETIME.as_secs());
     let found = run_workers(server, file, "service")?;
     let same = found.iter().filter(|hash| **hash == token.hash().short()).count();
     println!("   {same} of {PROCESSES} processes print the same token");
-    println!("   token requests: {}\n", server.counters().requests_of("client_credentials"));
+    println!(
+        "   token requests: {}\n",
+        server.counters().requests_of("client_credentials")
+    );
     Ok(())
 }
 
@@ -66,9 +71,16 @@ async fn log_in(server: &AuthorizationServer, file: &Path) -> Outcome<()> {
     println!("2. A person logs in (authorization code, PKCE S256).");
     let manager = app(server.token_endpoint(), Some(server.authorization_endpoint()), file).await?;
     let (url, login) = manager.begin_login("http://127.0.0.1/callback", Target::new().scope("api"))?;
-    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let browser = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?;
     let answer = browser.get(url.as_str()).send().await?;
-    let back = answer.headers().get("location").ok_or("the server sent no redirect")?.to_str()?.to_owned();
+    let back = answer
+        .headers()
+        .get("location")
+        .ok_or("the server sent no redirect")?
+        .to_str()?
+        .to_owned();
     let exchange = manager.accept_callback(login, &tokenkeep::grant::Callback::from_url(&back)?)?;
     manager.finish_login(&Profile::new("ana")?, exchange).await?;
     println!("   state checked, code exchanged, tokens kept under profile `ana`\n");
@@ -84,20 +96,33 @@ fn refresh_from_many_processes(server: &AuthorizationServer, file: &Path) -> Out
     let counters = server.counters();
     println!("   {same} of {PROCESSES} processes print the same new token");
     println!("   refresh requests: {}", counters.requests_of("refresh_token"));
-    println!("   refresh tokens spent twice: {}, logins lost: {}\n", counters.double_spends, counters.logins_lost);
+    println!(
+        "   refresh tokens spent twice: {}, logins lost: {}\n",
+        counters.double_spends, counters.logins_lost
+    );
     Ok(())
 }
 
 /// The API stops taking the token; the client gets another and sends once more.
 async fn retry_after_401(server: &AuthorizationServer, file: &Path) -> Outcome<()> {
     println!("4. The server revokes all access tokens behind our back, then we call the API.");
-    let source = app(server.token_endpoint(), None, file).await?.source(&Profile::new("ana")?);
+    let source = app(server.token_endpoint(), None, file)
+        .await?
+        .source(&Profile::new("ana")?);
     source.token().await?;
     server.expire_access_tokens();
     let client = AuthorizedClient::for_origin(&server.issuer(), source)?;
     let answer = client.get(server.api_url()).send().await?;
-    println!("   answer: {}; the API refused {} request and answered {}", answer.status(), server.counters().api_unauthorized, server.counters().api_ok);
-    println!("   refresh requests: {}\n", server.counters().requests_of("refresh_token"));
+    println!(
+        "   answer: {}; the API refused {} request and answered {}",
+        answer.status(),
+        server.counters().api_unauthorized,
+        server.counters().api_ok
+    );
+    println!(
+        "   refresh requests: {}\n",
+        server.counters().requests_of("refresh_token")
+    );
     Ok(())
 }
 
@@ -105,7 +130,10 @@ async fn show_counters(server: &AuthorizationServer, file: &Path) -> Outcome<()>
     println!("5. What the store knows, without secrets:");
     let manager = app(server.token_endpoint(), None, file).await?;
     if let Some(status) = manager.status(&Profile::new("ana")?).await? {
-        println!("   profile {}: {:?}, refresh token: {}", status.profile, status.state, status.has_refresh_token);
+        println!(
+            "   profile {}: {:?}, refresh token: {}",
+            status.profile, status.state, status.has_refresh_token
+        );
         for event in &status.history {
             println!("   {} {:?}", event.at.unix_seconds(), event.outcome);
         }
@@ -122,7 +150,9 @@ async fn open(file: &Path) -> Outcome<std::sync::Arc<dyn tokenkeep::TokenStore>>
 async fn service(token_endpoint: String, file: &Path) -> Outcome<TokenManager> {
     let provider = provider::with_endpoints(EndpointUrl::new(&token_endpoint)?, None);
     let client = ClientRegistration::confidential(provider, "service", Secret::new("service-secret"));
-    Ok(tokenkeep::manager(client, open(file).await?).grant(ClientCredentials::new()).build()?)
+    Ok(tokenkeep::manager(client, open(file).await?)
+        .grant(ClientCredentials::new())
+        .build()?)
 }
 
 async fn app(token_endpoint: String, authorization_endpoint: Option<String>, file: &Path) -> Outcome<TokenManager> {
@@ -155,7 +185,14 @@ fn run_workers(server: &AuthorizationServer, file: &Path, profile: &str) -> Outc
 async fn be_a_worker(profile: &str) -> Outcome<()> {
     let file = PathBuf::from(std::env::var("QUICKSTART_FILE")?);
     let endpoint = std::env::var("QUICKSTART_TOKEN_ENDPOINT")?;
-    let manager = if profile == "service" { service(endpoint, &file).await? } else { app(endpoint, None, &file).await? };
-    println!("{}", manager.source(&Profile::new(profile)?).token().await?.hash().short());
+    let manager = if profile == "service" {
+        service(endpoint, &file).await?
+    } else {
+        app(endpoint, None, &file).await?
+    };
+    println!(
+        "{}",
+        manager.source(&Profile::new(profile)?).token().await?.hash().short()
+    );
     Ok(())
 }

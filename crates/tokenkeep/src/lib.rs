@@ -20,6 +20,10 @@ pub use auth_http as http;
 #[cfg(feature = "login")]
 pub use auth_login as login;
 
+#[cfg(feature = "http")]
+#[doc(inline)]
+pub use auth_http::AuthorizedClient;
+
 /// A builder of a manager for this client over this store, which sends token
 /// requests by reqwest.
 #[cfg(feature = "http")]
