@@ -16,22 +16,17 @@ use crate::transport::{HttpRequest, Transport, TransportError};
 /// # Errors
 /// [`DiscoveryError`]; the provider is then known by its issuer only.
 pub async fn discover(transport: &dyn Transport, issuer: &Issuer) -> Result<Provider, DiscoveryError> {
-    let mut absent = None;
+    let mut last_status = 404;
     for url in well_known(issuer) {
         match fetch(transport, &url).await? {
             Fetched::Found(body) => return read(issuer, &body, &url),
-            Fetched::Absent(status) => {
-                absent = Some(DiscoveryError::Absent {
-                    status,
-                    issuer: issuer.clone(),
-                })
-            }
+            Fetched::Absent(status) => last_status = status,
         }
     }
-    Err(absent.unwrap_or(DiscoveryError::Absent {
-        status: 404,
-        issuer: issuer.clone(),
-    }))
+    Err(DiscoveryError::Absent {
+        status: last_status,
+        issuer: issuer.to_string(),
+    })
 }
 
 /// Why there is no metadata to be used.
@@ -44,24 +39,24 @@ pub enum DiscoveryError {
         /// The last HTTP status.
         status: u16,
         /// The issuer.
-        issuer: Issuer,
+        issuer: String,
     },
     /// The metadata names another issuer, so it must not be used (RFC 8414
     /// section 3.3).
     #[error("the metadata at {url} is of issuer {found:?}, not {expected}; write the issuer exactly like that")]
     IssuerMismatch {
         /// Where it was found.
-        url: EndpointUrl,
+        url: String,
         /// What it says; printable.
         found: String,
         /// What was asked for.
-        expected: Issuer,
+        expected: String,
     },
     /// It can't be read, or lacks what is needed.
     #[error("the metadata at {url} can't be used: {why}")]
     Malformed {
         /// Where it was found.
-        url: EndpointUrl,
+        url: String,
         /// Why.
         why: &'static str,
     },
@@ -69,13 +64,13 @@ pub enum DiscoveryError {
     #[error("the metadata at {url} does not offer PKCE with S256")]
     NoPkce {
         /// Where it was found.
-        url: EndpointUrl,
+        url: String,
     },
     /// The issuer can't be reached.
     #[error("{issuer} can't be reached")]
     Unreachable {
-        /// The issuer.
-        issuer: EndpointUrl,
+        /// Where it was looked for.
+        issuer: String,
         /// Why.
         source: TransportError,
     },
@@ -101,26 +96,28 @@ enum Fetched {
 }
 
 async fn fetch(transport: &dyn Transport, url: &Url) -> Result<Fetched, DiscoveryError> {
+    let place = place(url);
     let mut request = HttpRequest::new(SecretBytes::default());
-    let endpoint = EndpointUrl::new(url.as_str());
-    let (Ok(uri), Ok(endpoint)) = (url.as_str().parse(), endpoint) else {
-        return Ok(Fetched::Absent(0));
-    };
-    *request.uri_mut() = uri;
+    *request.uri_mut() = url.as_str().parse().map_err(|_| DiscoveryError::Malformed {
+        url: place.clone(),
+        why: "its place is no URI",
+    })?;
     request
         .headers_mut()
         .insert(http::header::ACCEPT, http::HeaderValue::from_static("application/json"));
     let response = transport
         .send(request)
         .await
-        .map_err(|source| DiscoveryError::Unreachable {
-            issuer: endpoint.clone(),
-            source,
-        })?;
+        .map_err(|source| DiscoveryError::Unreachable { issuer: place, source })?;
     match response.status() {
         StatusCode::OK => Ok(Fetched::Found(response.into_body())),
         status => Ok(Fetched::Absent(status.as_u16())),
     }
+}
+
+/// A URL for messages: without a query.
+fn place(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
 #[derive(Deserialize)]
@@ -136,19 +133,13 @@ struct Metadata {
 }
 
 fn read(issuer: &Issuer, body: &SecretBytes, url: &Url) -> Result<Provider, DiscoveryError> {
-    let malformed = |why| match EndpointUrl::new(url.as_str()) {
-        Ok(url) => DiscoveryError::Malformed { url, why },
-        Err(_) => DiscoveryError::Absent {
-            status: 0,
-            issuer: issuer.clone(),
-        },
-    };
+    let url = place(url);
+    let malformed = |why| DiscoveryError::Malformed { url: url.clone(), why };
     if crate::token::too_deep(body.expose()) {
         return Err(malformed("nested too deep"));
     }
     let metadata: Metadata = serde_json::from_slice(body.expose())
         .map_err(|_| malformed("it is no JSON object with an issuer and https endpoints"))?;
-    let place = EndpointUrl::new(url.as_str()).map_err(|_| malformed("its place is no endpoint"))?;
     if metadata.issuer != issuer.as_str() {
         let found = metadata
             .issuer
@@ -157,9 +148,9 @@ fn read(issuer: &Issuer, body: &SecretBytes, url: &Url) -> Result<Provider, Disc
             .take(200)
             .collect();
         return Err(DiscoveryError::IssuerMismatch {
-            url: place,
+            url,
             found,
-            expected: issuer.clone(),
+            expected: issuer.to_string(),
         });
     }
     if metadata.token_endpoint.is_none() {
@@ -170,7 +161,7 @@ fn read(issuer: &Issuer, body: &SecretBytes, url: &Url) -> Result<Provider, Disc
         .as_ref()
         .is_some_and(|methods| !methods.iter().any(|m| m == "S256"))
     {
-        return Err(DiscoveryError::NoPkce { url: place });
+        return Err(DiscoveryError::NoPkce { url });
     }
     Ok(metadata.into_provider(issuer))
 }

@@ -175,9 +175,10 @@ impl Error for TokenError {
 
 fn usual_retry(kind: &TokenErrorKind) -> Retry {
     match kind {
-        TokenErrorKind::Network | TokenErrorKind::Timeout => Retry::After(Duration::from_secs(1)),
         TokenErrorKind::Refused(refusal) => refusal.retry(),
-        TokenErrorKind::Store(StoreErrorKind::Unavailable) => Retry::After(Duration::from_secs(1)),
+        TokenErrorKind::Network | TokenErrorKind::Timeout | TokenErrorKind::Store(StoreErrorKind::Unavailable) => {
+            Retry::After(Duration::from_secs(1))
+        }
         _ => Retry::Never,
     }
 }

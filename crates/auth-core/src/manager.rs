@@ -60,11 +60,11 @@ impl TokenManager {
 
     /// The source of tokens of this profile, for the default target.
     pub fn source(&self, profile: &Profile) -> TokenSource {
-        self.source_for(profile, Target::default())
+        self.source_for(profile, &Target::default())
     }
 
     /// The source of tokens of this profile for this target.
-    pub fn source_for(&self, profile: &Profile, target: Target) -> TokenSource {
+    pub fn source_for(&self, profile: &Profile, target: &Target) -> TokenSource {
         TokenSource::new(self.held.clone(), profile, target)
     }
 

@@ -48,7 +48,7 @@ impl Observer for TracingObserver {
             Event::Failed(error) => tracing::warn!(target: "tokenkeep", %profile, %error, "no new token"),
             Event::ReauthRequired(error) => tracing::warn!(target: "tokenkeep", %profile, %error, "login required"),
             Event::SaveDelayed => {
-                tracing::warn!(target: "tokenkeep", %profile, "new tokens can't be saved yet; going on")
+                tracing::warn!(target: "tokenkeep", %profile, "new tokens can't be saved yet; going on");
             }
             other => tracing::debug!(target: "tokenkeep", %profile, event = ?other, "token event"),
         }

@@ -166,7 +166,8 @@ fn escape(part: &str) -> String {
         if byte.is_ascii() && plain(character) && !first {
             text.push(character);
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            text.push('%');
+            text.push_str(&crate::text::hex(&[byte]).to_ascii_uppercase());
         }
     }
     text
@@ -225,7 +226,7 @@ mod tests {
             })
         );
         assert_eq!(Profile::new("a%2f"), Err(ProfileError::Escape { position: 1 }));
-        assert_eq!(Profile::new("a#grant").is_err(), true);
+        assert!(Profile::new("a#grant").is_err());
         assert_eq!(
             Profile::new("a".repeat(201)),
             Err(ProfileError::TooLong { length: 201 })

@@ -137,7 +137,7 @@ impl fmt::Debug for Record {
 #[non_exhaustive]
 pub enum Contents {
     /// A client registration.
-    Client(ClientRecord),
+    Client(Box<ClientRecord>),
     /// What must not be lost.
     Grant(Box<GrantRecord>),
     /// A login under way.
@@ -175,7 +175,7 @@ impl Contents {
     /// The client registration, if they are one.
     pub fn into_client(self) -> Option<ClientRecord> {
         match self {
-            Self::Client(client) => Some(client),
+            Self::Client(client) => Some(*client),
             _ => None,
         }
     }
@@ -203,7 +203,7 @@ impl From<TokenRecord> for Contents {
 
 impl From<ClientRecord> for Contents {
     fn from(client: ClientRecord) -> Self {
-        Self::Client(client)
+        Self::Client(Box::new(client))
     }
 }
 

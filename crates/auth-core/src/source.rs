@@ -21,8 +21,8 @@ pub struct TokenSource {
 }
 
 impl TokenSource {
-    pub(crate) fn new(held: Held, profile: &Profile, target: Target) -> Self {
-        let slot = held.core.slot(profile, &target);
+    pub(crate) fn new(held: Held, profile: &Profile, target: &Target) -> Self {
+        let slot = held.core.slot(profile, target);
         Self {
             held,
             slot,

@@ -13,12 +13,11 @@ use crate::permissions::FILE;
 const SUFFIX: &str = ".tmp";
 
 /// Puts these bytes in place of the file: a new file in the same folder, written,
-/// synced, renamed over the old, the folder synced. What the file is then.
-pub(crate) fn replace(path: &Path, folder: &Path, bytes: &[u8]) -> Result<Metadata, Fault> {
-    let file = write_beside(path, folder, bytes).map_err(|error| Fault::io(Doing::Write, path, error))?;
-    let found = file.metadata().map_err(|error| Fault::ambiguous(path, error))?;
-    sync_folder(folder).map_err(|error| Fault::ambiguous(path, error))?;
-    Ok(found)
+/// synced, renamed over the old. What the file is then. Its name is durable when
+/// the folder is synced.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<Metadata, Fault> {
+    let file = write_beside(path, bytes).map_err(|error| Fault::io(Doing::Write, path, error))?;
+    file.metadata().map_err(|error| Fault::ambiguous(path, error))
 }
 
 /// Removes what killed writers left. Only for the holder of the data lock: all
@@ -43,11 +42,11 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_beside(path: &Path, folder: &Path, bytes: &[u8]) -> io::Result<File> {
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut temporary = tempfile::Builder::new()
         .prefix(&prefix(path))
         .suffix(SUFFIX)
-        .tempfile_in(folder)?;
+        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
     // The umask can take bits away from what it was made with.
     temporary.as_file().set_permissions(Permissions::from_mode(FILE))?;
     temporary.write_all(bytes)?;

@@ -26,7 +26,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use crate::members::{Damage, Members, Position, offset};
+use crate::members::{Damage, Members, Places, Position, offset};
 
 /// The number of the format that this version writes, and the newest it reads.
 pub(crate) const FORMAT: u64 = 1;
@@ -86,8 +86,10 @@ impl Document {
         };
         if let Some(records) = members.take("records") {
             let within = |damage: Damage| damage.within(text, records.get());
+            let mut places = Places::of(text);
             for (name, value) in Members::parse(records.get()).map_err(within)?.0 {
-                document.records.insert(name, Arc::new(Entry::parse(text, value)));
+                let entry = Entry::parse(value, places.start_of(value.get()));
+                document.records.insert(name, Arc::new(entry));
             }
         }
         document.others = members
@@ -211,11 +213,11 @@ impl Head {
 }
 
 impl Entry {
-    fn parse(file: &str, value: &RawValue) -> Self {
+    fn parse(value: &RawValue, at: Position) -> Self {
         let text = value.get();
         Self {
-            at: Damage::at_start("").within(file, text).at,
-            head: Head::parse(text).map_err(|damage| RecordDamage(damage.within(file, text))),
+            at,
+            head: Head::parse(text).map_err(|damage| RecordDamage(damage.after(at))),
             text: SecretBytes::new(text.as_bytes().to_vec()),
         }
     }
@@ -374,14 +376,8 @@ fn shared(raw: &RawValue) -> Arc<SecretBytes> {
 }
 
 fn not_text(bytes: &[u8], valid: usize) -> Unreadable {
-    let line_start = bytes[..valid]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let at = Position {
-        line: bytes[..valid].iter().filter(|byte| **byte == b'\n').count() + 1,
-        column: valid - line_start + 1,
-    };
+    let text = std::str::from_utf8(&bytes[..valid]).unwrap_or_default();
+    let at = Places::of(text).start_of(&text[text.len()..]);
     Unreadable::Damaged(Damage { what: "not UTF-8", at })
 }
 
@@ -467,6 +463,10 @@ mod tests {
                 _ => panic!("{file} was read"),
             }
         }
+        let Err(Unreadable::Damaged(damage)) = Document::parse(b"{\n\"\xff\"}") else {
+            panic!("read")
+        };
+        assert_eq!((damage.what, damage.at), ("not UTF-8", Position { line: 2, column: 2 }));
         let newer = Document::parse(br#"{"tokenkeep":{"format":7},"records":3}"#);
         assert_eq!(newer.err(), Some(Unreadable::NewerFormat(7)));
     }

@@ -66,18 +66,53 @@ impl Damage {
 
     /// The same, seen from the text of which `part` is a part.
     pub(crate) fn within(self, text: &str, part: &str) -> Self {
-        let start = offset(text, part).unwrap_or(0);
-        let before = &text.as_bytes()[..start];
-        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.after(Places::of(text).start_of(part))
+    }
+
+    /// The same, seen from a text in which the part begins here.
+    pub(crate) fn after(self, start: Position) -> Self {
         let column = if self.at.line == 1 {
-            start - line_start + self.at.column
+            start.column + self.at.column - 1
         } else {
             self.at.column
         };
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + self.at.line;
+        let line = start.line + self.at.line - 1;
         Self {
             at: Position { line, column },
             ..self
+        }
+    }
+}
+
+/// Tells where parts of a text begin. Asked in their order it reads the text once.
+pub(crate) struct Places<'a> {
+    text: &'a str,
+    counted: usize,
+    line: usize,
+    line_start: usize,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            counted: 0,
+            line: 1,
+            line_start: 0,
+        }
+    }
+
+    pub(crate) fn start_of(&mut self, part: &str) -> Position {
+        let start = offset(self.text, part).unwrap_or(0).max(self.counted);
+        let between = &self.text.as_bytes()[self.counted..start];
+        if let Some(last) = between.iter().rposition(|byte| *byte == b'\n') {
+            self.line += between.split(|byte| *byte == b'\n').skip(1).count();
+            self.line_start = self.counted + last + 1;
+        }
+        self.counted = start;
+        Position {
+            line: self.line,
+            column: start - self.line_start + 1,
         }
     }
 }

@@ -69,6 +69,11 @@ impl Place {
         self.check_folder()
     }
 
+    /// Makes the file's name durable.
+    pub(crate) fn sync(&self) -> Result<(), Fault> {
+        sync_folder(&self.folder).map_err(|error| Fault::ambiguous(&self.file, error))
+    }
+
     /// The lease file of a key, its folder made if absent.
     pub(crate) fn lease(&self, digest: &str) -> Result<PathBuf, Fault> {
         self.prepare()?;

@@ -56,7 +56,7 @@ impl Shelf {
     /// The document, if the file is as it was seen last, by one `stat`; `None` if
     /// it has to be read.
     pub(crate) fn unchanged(&self, place: &Place) -> Result<Option<Arc<Document>>, Fault> {
-        match self.stat(place)? {
+        match stat(place)? {
             None => Ok(Some(Arc::default())),
             Some(stamp) => Ok(self.seen_as(stamp).map(|seen| seen.document.clone())),
         }
@@ -74,7 +74,7 @@ impl Shelf {
     /// The document as it is now, for one who is about to replace it: also a
     /// change that left the file's times and size alone is seen. Blocks.
     pub(crate) fn current_for_write(&self, place: &Place, _lock: &DataLock<'_>) -> Result<Arc<Document>, Fault> {
-        let Some(stamp) = self.stat(place)? else {
+        let Some(stamp) = stat(place)? else {
             return if place.create {
                 Ok(Arc::default())
             } else {
@@ -94,7 +94,8 @@ impl Shelf {
             atomic_file::remove_leftovers(&place.file, &place.folder);
         }
         let bytes = document.render();
-        let found = atomic_file::replace(&place.file, &place.folder, &bytes)?;
+        let found = atomic_file::replace(&place.file, &bytes)?;
+        place.sync()?;
         self.keep(Seen::new(&found, &bytes, Arc::new(document)));
         Ok(())
     }
@@ -142,14 +143,6 @@ impl Shelf {
         }
     }
 
-    fn stat(&self, place: &Place) -> Result<Option<Stamp>, Fault> {
-        match std::fs::symlink_metadata(&place.file) {
-            Ok(found) => Ok(Some(Stamp::of(&found))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Fault::io(Doing::Read, &place.file, error)),
-        }
-    }
-
     fn seen_as(&self, stamp: Stamp) -> Option<Arc<Seen>> {
         self.seen().as_ref().filter(|seen| seen.stamp == stamp).cloned()
     }
@@ -193,6 +186,14 @@ impl Stamp {
     }
 }
 
+fn stat(place: &Place) -> Result<Option<Stamp>, Fault> {
+    match std::fs::symlink_metadata(&place.file) {
+        Ok(found) => Ok(Some(Stamp::of(&found))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::io(Doing::Read, &place.file, error)),
+    }
+}
+
 fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -231,6 +232,36 @@ pub(crate) fn described(damage: Damage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::JsonConfig;
+    use crate::lock::Turns;
+
+    #[test]
+    fn an_edit_that_the_times_do_not_show_is_seen_before_a_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        let (before, after) = (
+            "{\"tokenkeep\":{\"format\":1},\"x\":1}",
+            "{\"tokenkeep\":{\"format\":1},\"x\":2}",
+        );
+        std::fs::write(&path, before).unwrap();
+        let (shelf, turns) = (Shelf::default(), Turns::default());
+        let place = Place::resolve(&JsonConfig::new(&path)).unwrap();
+        shelf.current(&place).unwrap();
+        std::fs::write(&path, after).unwrap();
+        // As if both writes had come within one tick of the file system's clock.
+        let old = shelf.seen().take().unwrap();
+        shelf.keep(Seen {
+            stamp: stat(&place).unwrap().unwrap(),
+            settled: false,
+            digest: old.digest,
+            document: old.document.clone(),
+        });
+
+        let lock = DataLock::acquire(&place, &turns).unwrap();
+        let found = shelf.current_for_write(&place, &lock).unwrap();
+        let text = String::from_utf8(found.render().to_vec()).unwrap();
+        assert!(text.contains("\"x\":2"), "{text}");
+    }
 
     #[test]
     fn young_files_are_not_settled() {

@@ -126,7 +126,8 @@ impl TokenStore for JsonStore {
             let stored = document.version(record.key(), now);
             let stored = stored.map_err(|damage| inner.damaged(record.key(), damage))?;
             if stored == Some(record.version()) {
-                return Ok(());
+                // Sent again, perhaps because the folder could not be synced before.
+                return inner.place.sync();
             }
             if !when.holds(stored) {
                 return Err(conflict());

@@ -6,10 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use auth_core::TokenStore;
 #[doc(no_inline)]
 pub use auth_core::store::*;
-use auth_core::store::{Operation, StoreError, StoreErrorKind};
 
 #[cfg(feature = "json")]
 pub use store_json as json;

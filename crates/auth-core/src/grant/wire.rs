@@ -45,7 +45,7 @@ pub(crate) fn http_request(client: &ClientRegistration, request: &TokenRequest) 
 }
 
 // No `Debug`: that of `http::Request` shows the `Authorization` header.
-struct Captured(Form);
+struct Captured(Box<Form>);
 
 impl std::fmt::Debug for Captured {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -71,7 +71,7 @@ fn capture(
     authentication: &Authentication,
 ) -> Result<Form, ConfigError> {
     let client = oauth_client(client_id, token_url, &authentication.placement);
-    let capture = |form: Form| Err::<FormAnswer, _>(Captured(form));
+    let capture = |form: Form| Err::<FormAnswer, _>(Captured(Box::new(form)));
     let extra = extra_parameters(request, authentication);
     let scopes = || request.target.scope_names().map(|scope| Scope::new(scope.to_owned()));
     let outcome: Capture<_> = match &request.kind {
@@ -108,7 +108,7 @@ fn capture(
         }
     };
     match outcome {
-        Err(RequestTokenError::Request(Captured(form))) => Ok(form),
+        Err(RequestTokenError::Request(Captured(form))) => Ok(*form),
         _ => Err(unusable("token request", "it has parts that HTTP can't carry")),
     }
 }

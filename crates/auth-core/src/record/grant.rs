@@ -288,6 +288,13 @@ pub struct Ended {
     pub at: Timestamp,
 }
 
+impl Ended {
+    /// Ended at this time.
+    pub fn at(at: Timestamp) -> Self {
+        Self { at }
+    }
+}
+
 /// One event in a grant's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -36,3 +36,27 @@ pub struct LoginRecord {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub issuer_required: bool,
 }
+
+impl LoginRecord {
+    /// A login begun now with this `state` and verifier.
+    pub fn new(
+        binding: Binding,
+        state: &Secret,
+        verifier: Secret,
+        redirect_uri: impl Into<String>,
+        target: Target,
+        begun_at: Timestamp,
+    ) -> Self {
+        Self {
+            binding,
+            state: state.hash(),
+            verifier,
+            nonce: None,
+            redirect_uri: redirect_uri.into(),
+            target,
+            begun_at,
+            browser: None,
+            issuer_required: false,
+        }
+    }
+}

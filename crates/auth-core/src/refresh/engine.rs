@@ -16,6 +16,12 @@ use crate::error::{TokenError, TokenErrorKind};
 /// If the operating system gives no thread.
 pub(crate) fn handle() -> io::Result<Handle> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime.handle().clone());
+    }
+    // Only one is ever made: a second could not be dropped here, inside a runtime.
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime.handle().clone());
     }
@@ -25,7 +31,6 @@ pub(crate) fn handle() -> io::Result<Handle> {
         .thread_name("tokenkeep")
         .enable_all()
         .build()?;
-    // A second runtime that lost the race ends here, unused.
     Ok(RUNTIME.get_or_init(|| runtime).handle().clone())
 }
 

@@ -1,10 +1,11 @@
 //! Flights: one piece of work, many who wait for it.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::engine;
+use super::engine::{self, Drain, DrainGuard};
 use crate::error::{TokenError, TokenErrorKind};
 use crate::token::AccessToken;
 
@@ -24,8 +25,10 @@ enum State {
 pub(crate) struct Flight(watch::Receiver<State>);
 
 /// A flight, as the work itself sees it.
-#[derive(Debug)]
-pub(crate) struct Reporter(watch::Sender<State>);
+pub(crate) struct Reporter {
+    state: watch::Sender<State>,
+    drain: Mutex<Option<DrainGuard>>,
+}
 
 impl Flight {
     /// Starts work on the engine's thread. It goes on to its end, whoever waits.
@@ -36,7 +39,7 @@ impl Flight {
     {
         let (sender, receiver) = watch::channel(State::UnderWay);
         // Without a thread the sender is dropped, and who waits gets an error.
-        let _ = engine::spawn(work(Reporter(sender)));
+        let _ = engine::spawn(work(Reporter::new(sender)));
         Self(receiver)
     }
 
@@ -57,19 +60,34 @@ impl Flight {
 }
 
 impl Reporter {
+    fn new(state: watch::Sender<State>) -> Self {
+        Self {
+            state,
+            drain: Mutex::new(None),
+        }
+    }
+
     /// For work that nobody waits for by a flight.
     pub(crate) fn unheard() -> Self {
-        Self(watch::Sender::new(State::UnderWay))
+        Self::new(watch::Sender::new(State::UnderWay))
+    }
+
+    /// From now on until it has landed the flight must not be cut off.
+    pub(crate) fn keep_alive(&self, drain: &Drain) {
+        self.drain
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| drain.begin());
     }
 
     /// Tells those who wait, while the work goes on.
     pub(crate) fn stall(&self, error: TokenError) {
-        self.0.send_replace(State::Stalled(error));
+        self.state.send_replace(State::Stalled(error));
     }
 
     /// Tells those who wait, for good.
     pub(crate) fn land(&self, landing: Landing) {
-        self.0.send_replace(State::Landed(landing));
+        self.state.send_replace(State::Landed(landing));
     }
 }
 

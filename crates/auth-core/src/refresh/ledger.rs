@@ -14,7 +14,7 @@ use super::lease::{HeldLease, Waited, acquire};
 use super::policy::{Situation, Step, before_spend};
 use super::{Demand, cache};
 use crate::error::{TokenError, TokenErrorKind};
-use crate::grant::Renewal;
+use crate::grant::{Grant, Renewal};
 use crate::key::Key;
 use crate::observer::Event;
 use crate::record::AccessEntry;
@@ -48,7 +48,6 @@ pub(crate) async fn renew(core: &Core, demand: &Demand, reporter: &Reporter) -> 
     // One flight of a profile at a time spends; the others find what it left.
     let turn = core.turn(&demand.profile);
     let _turn = turn.lock().await;
-    let _drain = core.drain.begin();
     ledger.under_lease().await
 }
 
@@ -60,13 +59,13 @@ struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
-    fn repeatable(&self, snapshot: &Snapshot) -> Option<&dyn crate::grant::Grant> {
+    fn repeatable(&self, snapshot: &Snapshot) -> Option<&dyn Grant> {
         let record = snapshot.grant.as_ref().filter(|record| record.ended.is_none())?;
         let grant = self.core.grant(&record.recipe.grant)?;
         (grant.renewal() == Renewal::Repeat).then_some(grant)
     }
 
-    async fn repeat(&self, grant: &dyn crate::grant::Grant, snapshot: &Snapshot) -> Landing {
+    async fn repeat(&self, grant: &dyn Grant, snapshot: &Snapshot) -> Landing {
         if let Step::Fail(failure) = self.decide(snapshot, false)
             && matches!(failure.kind, TokenErrorKind::Config(_))
         {
@@ -157,10 +156,11 @@ impl Ledger<'_> {
             rejected_refresh_at: snapshot.rejected_refresh_at,
             renewal: record
                 .and_then(|record| self.core.grant(&record.recipe.grant))
-                .map(|grant| grant.renewal()),
+                .map(Grant::renewal),
             binding: &self.core.client.binding(),
             rotation: self.core.client.provider().rotation,
             takeover_age: self.core.takeover_age(),
+            settle: self.core.options.timing.settle,
             leased,
             now: self.core.options.clock.now(),
             policy: &self.core.options.policy,

@@ -129,7 +129,7 @@ impl TokenStore for MemoryStore {
         let mut state = self.state();
         match state.leases.get(key) {
             Some((holder, until)) if holder != id && *until > now => Ok(Lease::HeldElsewhere {
-                retry_after: (*until - now).min(Duration::from_millis(50)),
+                retry_after: until.saturating_sub(now).min(Duration::from_millis(50)),
             }),
             _ => {
                 state.leases.insert(key.clone(), (id.clone(), now + ttl));

@@ -31,6 +31,11 @@ pub(crate) fn expires_at(
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Claims {
+    exp: Option<f64>,
+}
+
 // Not a verification: the token is the resource server's to judge; only the end
 // is read off, where there is one.
 fn jwt_expiry(token: &str) -> Option<Timestamp> {
@@ -38,10 +43,6 @@ fn jwt_expiry(token: &str) -> Option<Timestamp> {
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {
         return None;
-    }
-    #[derive(serde::Deserialize)]
-    struct Claims {
-        exp: Option<f64>,
     }
     let payload = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
     if super::json::too_deep(&payload) {

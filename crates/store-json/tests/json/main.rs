@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 #![allow(clippy::unused_async, reason = "a subject is opened by an async function")]
 
+mod files;
 mod given;
+mod permissions;
+mod processes;
+mod worker;
 
 use given::subject;
 

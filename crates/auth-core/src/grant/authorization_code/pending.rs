@@ -68,17 +68,10 @@ impl PendingLogin {
             &challenge,
             nonce.as_ref(),
         );
-        let record = LoginRecord {
-            binding: client.binding(),
-            state: state.hash(),
-            verifier: Secret::new(verifier.into_secret()),
-            nonce,
-            redirect_uri: redirect_uri.to_owned(),
-            target,
-            begun_at: now,
-            browser: None,
-            issuer_required: provider.issuer_in_callback,
-        };
+        let verifier = Secret::new(verifier.into_secret());
+        let mut record = LoginRecord::new(client.binding(), &state, verifier, redirect_uri, target, now);
+        record.nonce = nonce;
+        record.issuer_required = provider.issuer_in_callback;
         Ok((url, Self { record }))
     }
 

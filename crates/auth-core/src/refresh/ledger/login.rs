@@ -44,7 +44,7 @@ pub(crate) async fn login(core: &Core, demand: &Demand, exchange: CodeExchange, 
             .await
             .map_err(|error| TokenError::seal(error, OPERATION))?;
     }
-    let _drain = core.drain.begin();
+    reporter.keep_alive(&core.drain);
     ledger
         .leased(async {
             core.store

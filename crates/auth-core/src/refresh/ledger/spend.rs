@@ -37,6 +37,14 @@ pub(super) struct Attempt {
     pub(super) interrupted: bool,
 }
 
+/// Why a mark is taken away.
+enum Failure<'a> {
+    /// The attempt was given up before it was sent.
+    NothingSent,
+    /// It failed, by this refusal or without any answer.
+    Sent(Option<&'a Refusal>),
+}
+
 impl Ledger<'_> {
     /// One attempt; `None`: something moved, decide anew.
     pub(super) async fn spend(
@@ -70,6 +78,7 @@ impl Ledger<'_> {
         interrupted: bool,
     ) -> Result<Option<(Attempt, Prepared)>, TokenError> {
         self.check_persistence()?;
+        self.reporter.keep_alive(&self.core.drain);
         let (Some(version), Some(mut record)) = (snapshot.version, snapshot.grant) else {
             return Ok(None);
         };
@@ -147,18 +156,18 @@ impl Ledger<'_> {
         let confirmed = lease.confirm().await;
         let confirmed_at = clock.monotonic();
         if let Err(error) = confirmed {
-            self.clear(attempt, None).await;
+            self.clear(attempt, Failure::NothingSent).await;
             return Some(Err(error));
         }
         if clock.monotonic().saturating_sub(confirmed_at) > self.core.options.timing.send_within {
-            self.clear(attempt, None).await;
+            self.clear(attempt, Failure::NothingSent).await;
             return None;
         }
         let Sent { answer, took } = exchange::send(self.core, prepared).await;
         match after_answer(answer, OPERATION) {
             Aftermath::Commit(response) => Some(self.commit(attempt, &response, took).await),
             Aftermath::NotSpent { error, refusal } => {
-                self.clear(attempt, Some(refusal.as_deref())).await;
+                self.clear(attempt, Failure::Sent(refusal.as_deref())).await;
                 Some(Err(error))
             }
             Aftermath::GrantRefused { refusal } => self.refused(attempt, *refusal).await,
@@ -171,11 +180,11 @@ impl Ledger<'_> {
 
     /// Takes the mark away, and after a failure sets the back-off in the same
     /// write. If it can't be written the mark stays, and the next flight waits.
-    async fn clear(&self, attempt: Attempt, failure: Option<Option<&Refusal>>) {
+    async fn clear(&self, attempt: Attempt, failure: Failure<'_>) {
         let now = self.core.options.clock.now();
         let mut record = attempt.record;
         record.mark = None;
-        if let Some(refusal) = failure {
+        if let Failure::Sent(refusal) = failure {
             let failures = record.back_off.map_or(0, |back_off| back_off.failures);
             let pause = refusal.and_then(|refusal| refusal.retry_after);
             let pause = pause.unwrap_or_else(|| back_off(Duration::from_millis(500), failures));
@@ -228,9 +237,10 @@ impl Ledger<'_> {
         record.refused = Some(Refused::new(&attempt.token, code.clone(), now, attempt.interrupted));
         record.note(now, Outcome::Refused, Some(code.clone()));
         self.save_note(&record, attempt.version).await;
-        let reason = match attempt.interrupted {
-            true => ReauthReason::InterruptedRefresh,
-            false => ReauthReason::RefreshTokenRefused { code },
+        let reason = if attempt.interrupted {
+            ReauthReason::InterruptedRefresh
+        } else {
+            ReauthReason::RefreshTokenRefused { code }
         };
         let error = self.failed(TokenErrorKind::ReauthRequired(reason), None);
         let cause = TokenError::new(TokenErrorKind::Refused(Box::new(refusal)), OPERATION);

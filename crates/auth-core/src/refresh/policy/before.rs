@@ -25,6 +25,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) rotation: Rotation,
     /// How old somebody else's mark must be before we go on from it.
     pub(crate) takeover_age: Duration,
+    /// The same for a mark whose holder has said that it is over.
+    pub(crate) settle: Duration,
     /// Whether we hold the lease: then whoever made a mark is gone.
     pub(crate) leased: bool,
     pub(crate) now: Timestamp,
@@ -185,21 +187,27 @@ fn check_back_off(back_off: Option<&BackOff>, now: Timestamp) -> Result<(), Fail
 // request. What a second one does depends on the server.
 fn go_on_from(mark: &Mark, token: &Secret, situation: &Situation<'_>, demand: &Demand) -> Step {
     let age = situation.now.since(mark.at);
-    let replay = Step::Spend {
-        token: token.clone(),
-        interrupted: true,
+    let replayable = match situation.rotation {
+        Rotation::NonRotating => true,
+        Rotation::Grace(grace) => age < grace.saturating_sub(grace_reserve(grace)),
+        Rotation::Strict => false,
     };
-    if age < situation.takeover_age {
-        return Step::Settle(situation.takeover_age - age);
+    // A replay could end the login and the token that is still good; once that is
+    // over it costs nothing, and works if the first request never arrived.
+    if !replayable && let Some(access) = valid_access(situation, demand) {
+        return Step::Keep(access.clone());
     }
-    match situation.rotation {
-        Rotation::NonRotating => replay,
-        Rotation::Grace(grace) if age < grace.saturating_sub(grace_reserve(grace)) => replay,
-        // A replay could end the login and the token that is still good; once that
-        // is over it costs nothing, and works if the first request never arrived.
-        Rotation::Strict | Rotation::Grace(_) => match valid_access(situation, demand) {
-            Some(access) => Step::Keep(access.clone()),
-            None => replay,
+    // Its own holder says that its request is over: only the server may lag.
+    let over_after = if mark.ambiguous {
+        situation.settle
+    } else {
+        situation.takeover_age
+    };
+    match over_after.checked_sub(age).filter(|left| !left.is_zero()) {
+        Some(left) => Step::Settle(left),
+        None => Step::Spend {
+            token: token.clone(),
+            interrupted: true,
         },
     }
 }

@@ -54,7 +54,8 @@ impl Case {
             renewal: self.renewal,
             binding: &binding(),
             rotation: self.rotation,
-            takeover_age: Duration::from_secs(2),
+            takeover_age: Duration::from_secs(10),
+            settle: Duration::from_secs(2),
             leased: self.leased,
             now: NOW,
             policy: &policy,
@@ -146,6 +147,7 @@ fn no_login_logout_and_foreign_logins() {
         binding: &binding(),
         rotation: Rotation::Strict,
         takeover_age: Duration::ZERO,
+        settle: Duration::ZERO,
         leased: false,
         now: NOW,
         policy: &policy,
@@ -247,26 +249,26 @@ fn a_mark_counts_only_under_the_lease() {
 
 #[test]
 fn going_on_from_a_mark_waits_then_depends_on_the_server() {
-    assert_eq!(
-        Case::ending_in(0).marked(1).step(),
-        Step::Settle(Duration::from_secs(1))
-    );
-    for rotation in [
+    let all = [
         Rotation::NonRotating,
         Rotation::Grace(Duration::from_secs(30)),
         Rotation::Strict,
-    ] {
-        assert_eq!(
-            Case::ending_in(0).marked(3).with(|c| c.rotation = rotation).step(),
-            spend(true),
-            "{rotation:?}"
-        );
+    ];
+    for rotation in all {
+        let over = |age| Case::ending_in(0).marked(age).with(|c| c.rotation = rotation);
+        assert_eq!(over(4).step(), Step::Settle(Duration::from_secs(6)), "{rotation:?}");
+        assert_eq!(over(10).step(), spend(true), "{rotation:?}");
+        let said = |age| over(age).with(|c| c.record.mark.as_mut().unwrap().ambiguous = true);
+        assert_eq!(said(1).step(), Step::Settle(Duration::from_secs(1)), "{rotation:?}");
+        assert_eq!(said(2).step(), spend(true), "{rotation:?}");
     }
     let valid = |rotation, age| Case::ending_in(20).marked(age).with(|c| c.rotation = rotation);
-    assert_eq!(valid(Rotation::Strict, 3).step(), valid(Rotation::Strict, 3).keep());
-    assert_eq!(valid(Rotation::NonRotating, 3).step(), spend(true));
+    for age in [1, 11] {
+        assert_eq!(valid(Rotation::Strict, age).step(), valid(Rotation::Strict, age).keep());
+    }
+    assert_eq!(valid(Rotation::NonRotating, 11).step(), spend(true));
     let grace = Rotation::Grace(Duration::from_secs(30));
     assert_eq!(valid(grace, 24).step(), spend(true));
     assert_eq!(valid(grace, 25).step(), valid(grace, 25).keep());
-    assert_eq!(valid(Rotation::Strict, 3).with(rejecting).step(), spend(true));
+    assert_eq!(valid(Rotation::Strict, 11).with(rejecting).step(), spend(true));
 }

@@ -1,0 +1,12 @@
+//! The engine against a real authorization server on loopback, over HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod conflicts;
+mod faults;
+mod format;
+mod login;
+mod many;
+mod never_lost;
+mod renewable;
+mod setup;

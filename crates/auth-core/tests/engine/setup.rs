@@ -1,0 +1,264 @@
+//! A server, a store, a clock that can be turned, and a manager over them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use auth_core::clock::{Clock, SystemClock, Timestamp};
+use auth_core::endpoint::{EndpointUrl, Issuer};
+use auth_core::grant::{AuthorizationCode, ClientCredentials, Grant as _};
+use auth_core::key::Key;
+use auth_core::observer::{Event, Observer};
+use auth_core::provider::Rotation;
+use auth_core::record::{Contents, GrantRecord, Recipe, Record};
+use auth_core::store::{
+    Capabilities, Lease, LeaseId, Listing, Operation, Page, RemoveIf, StoreError, StoreErrorKind, TokenStoreExt as _,
+    WriteIf,
+};
+use auth_core::token::TokenResponse;
+use auth_core::{
+    ClientRegistration, MemoryStore, Profile, Secret, Target, TokenManager, TokenManagerBuilder, TokenSource,
+    TokenStore,
+};
+use auth_http::HttpTransport;
+use store_testkit::server::{AuthorizationServer, AuthorizationServerBuilder, Client};
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+/// The system's clock, moved on by hand; sleeps are real.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ShiftedClock(Arc<AtomicU64>);
+
+impl ShiftedClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0
+            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+
+    fn shift(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.shift())
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic() + self.shift()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        SystemClock.sleep(duration)
+    }
+}
+
+/// Remembers the names of events.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Events(Arc<Mutex<Vec<String>>>);
+
+impl Events {
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|event| event.starts_with(name))
+            .count()
+    }
+}
+
+impl Observer for Events {
+    fn event(&self, _profile: &Profile, event: &Event) {
+        self.0.lock().unwrap().push(format!("{event:?}"));
+    }
+}
+
+/// A store whose writes fail on demand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Moody {
+    pub(crate) inner: MemoryStore,
+    failing: Arc<Mutex<Vec<StoreErrorKind>>>,
+}
+
+impl Moody {
+    /// The next saves fail like this, the first one first.
+    pub(crate) fn fail_saves(&self, kinds: &[StoreErrorKind]) {
+        self.failing.lock().unwrap().extend(kinds.iter().rev());
+    }
+
+    fn next_failure(&self) -> Option<StoreErrorKind> {
+        self.failing.lock().unwrap().pop()
+    }
+}
+
+#[async_trait]
+impl TokenStore for Moody {
+    fn name(&self) -> &'static str {
+        "moody"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        self.inner.load(key).await
+    }
+
+    async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
+        match self.next_failure() {
+            // Written, but nobody can know.
+            Some(StoreErrorKind::Ambiguous) => {
+                self.inner.save(record, when).await?;
+                Err(StoreError::new(StoreErrorKind::Ambiguous, Operation::Save, "moody"))
+            }
+            Some(kind) => Err(StoreError::new(kind, Operation::Save, "moody")),
+            None => self.inner.save(record, when).await,
+        }
+    }
+
+    async fn remove(&self, key: &Key, when: RemoveIf) -> Result<bool, StoreError> {
+        self.inner.remove(key, when).await
+    }
+
+    async fn list(&self, page: Page) -> Result<Listing, StoreError> {
+        self.inner.list(page).await
+    }
+
+    async fn try_lease(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<Lease, StoreError> {
+        self.inner.try_lease(key, id, ttl).await
+    }
+
+    async fn renew(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<bool, StoreError> {
+        self.inner.renew(key, id, ttl).await
+    }
+
+    async fn release(&self, key: &Key, id: &LeaseId) -> Result<(), StoreError> {
+        self.inner.release(key, id).await
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) server: AuthorizationServer,
+    pub(crate) store: Moody,
+    pub(crate) clock: ShiftedClock,
+    pub(crate) events: Events,
+    pub(crate) profile: Profile,
+    pub(crate) rotation: Rotation,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(|server| server)
+    }
+
+    pub(crate) fn with(change: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder) -> Self {
+        let server = AuthorizationServer::builder()
+            .client(Client::public("app").redirect_uri("http://127.0.0.1/callback"))
+            .client(Client::confidential("service", "service-secret"))
+            .access_token_lifetime(HOUR);
+        Self {
+            server: change(server).start().unwrap(),
+            store: Moody::default(),
+            clock: ShiftedClock::default(),
+            events: Events::default(),
+            profile: Profile::new("ana").unwrap(),
+            rotation: Rotation::Strict,
+        }
+    }
+
+    fn provider(&self) -> auth_core::Provider {
+        let endpoint = |url: String| EndpointUrl::new(&url).unwrap();
+        let token = endpoint(self.server.token_endpoint());
+        let mut provider =
+            auth_core::provider::with_endpoints(token, Some(endpoint(self.server.authorization_endpoint())));
+        provider.issuer = Some(Issuer::new(self.server.issuer()).unwrap());
+        provider.issuer_in_callback = true;
+        provider.rotation = self.rotation;
+        provider
+    }
+
+    pub(crate) fn app(&self) -> ClientRegistration {
+        ClientRegistration::public(self.provider(), "app")
+    }
+
+    pub(crate) fn service(&self) -> ClientRegistration {
+        ClientRegistration::confidential(self.provider(), "service", Secret::new("service-secret"))
+    }
+
+    pub(crate) fn builder(&self, client: ClientRegistration) -> TokenManagerBuilder {
+        let store: Arc<dyn TokenStore> = Arc::new(self.store.clone());
+        TokenManager::builder(client, store)
+            .transport(HttpTransport::new())
+            .clock(self.clock.clone())
+            .observer(self.events.clone())
+    }
+
+    /// A manager for logins of people.
+    pub(crate) fn manager(&self) -> TokenManager {
+        self.builder(self.app()).build().unwrap()
+    }
+
+    /// A manager for a service's own tokens.
+    pub(crate) fn service_manager(&self) -> TokenManager {
+        self.builder(self.service())
+            .grant(ClientCredentials::new())
+            .build()
+            .unwrap()
+    }
+
+    /// Logs in, and gives a source of that login's tokens.
+    pub(crate) async fn logged_in(&self, manager: &TokenManager) -> TokenSource {
+        let login = self.server.log_in("app", "api");
+        let body = format!(
+            r#"{{"access_token":"{}","refresh_token":"{}","expires_in":{}}}"#,
+            login.access_token, login.refresh_token, 3600
+        );
+        let tokens = TokenResponse::parse(body.as_bytes()).unwrap();
+        let recipe = Recipe::new(AuthorizationCode.name(), Target::new().scope("api"));
+        manager.adopt(&self.profile, recipe, &tokens).await.unwrap();
+        manager.source(&self.profile)
+    }
+
+    /// Moves both clocks, the server's and ours.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.server.advance(by);
+        self.clock.advance(by);
+    }
+
+    pub(crate) async fn record(&self) -> GrantRecord {
+        let (_, contents) = self
+            .store
+            .inner
+            .load_contents(&Key::grant(&self.profile))
+            .await
+            .unwrap()
+            .unwrap();
+        contents.into_grant().unwrap()
+    }
+
+    /// Changes the stored record as another process would.
+    pub(crate) async fn change(&self, change: impl FnOnce(&mut GrantRecord)) {
+        let mut record = self.record().await;
+        change(&mut record);
+        self.store
+            .inner
+            .replace_contents(&Key::grant(&self.profile), &Contents::from(record), None)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn refresh_token_is_alive(&self) -> bool {
+        let token = self.record().await.refresh_token.unwrap();
+        self.server.family_alive(token.expose())
+    }
+
+    pub(crate) fn refreshes(&self) -> u64 {
+        self.server.counters().requests_of("refresh_token")
+    }
+}
