@@ -6,6 +6,7 @@ use tokenkeep::clock::{Clock as _, SystemClock, Timestamp};
 use tokenkeep::error::{ConfigError, TokenErrorKind};
 use tokenkeep::key::{Key, Part};
 use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Version};
+use tokenkeep::store::json::JsonConfig;
 use tokenkeep::store::{RemoveIf, StoreErrorKind, TokenStoreExt as _};
 use tokenkeep::{ClientRegistration, Profile, SecretSource, TokenError, TokenManager, TokenStore};
 
@@ -57,6 +58,15 @@ impl Session {
     /// Now, by the clock that expiry is compared with.
     pub(crate) fn now() -> Timestamp {
         SystemClock.now()
+    }
+
+    /// Where the store is, for people: without what only its driver should know.
+    pub(crate) fn place(&self) -> String {
+        let url = &self.settings.store_url;
+        match (url.as_str(), JsonConfig::in_data_folder()) {
+            ("json:", Ok(usual)) => format!("json:{}", usual.path().display()),
+            _ => without_userinfo(url),
+        }
     }
 
     /// A command about this profile for a person to run.
@@ -150,7 +160,7 @@ impl Session {
 
     /// The error that nothing is kept under this name.
     pub(crate) async fn unknown_profile(&self, profile: &Profile) -> Failure {
-        let message = format!("no profile {profile} in {}", self.settings.store_url);
+        let message = format!("no profile {profile} in {}", self.place());
         let known = match self.known_profiles().await {
             Ok(known) => known,
             Err(failure) => return failure,
@@ -212,5 +222,34 @@ impl Managers {
 
     fn add(&self, manager: TokenManager) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(manager);
+    }
+}
+
+// A URL from the environment may hold a password.
+fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((userinfo, _)) => format!("{scheme}://{}", &rest[userinfo.len() + 1..]),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        for (url, shown) in [
+            ("redis://u:p@h:1/0", "redis://h:1/0"),
+            ("redis://u:p@x@h/0?a=b@c", "redis://h/0?a=b@c"),
+            ("redis://h/0?a=b@c", "redis://h/0?a=b@c"),
+            ("json:/a@b", "json:/a@b"),
+        ] {
+            assert_eq!(without_userinfo(url), shown);
+        }
     }
 }

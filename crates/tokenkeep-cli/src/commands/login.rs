@@ -122,7 +122,7 @@ async fn report(session: &Session, plan: &Plan, token: &AccessToken) -> Result<(
         "logged in: profile {}, {}\nkept in {}, {}\n{end}; {renewal}",
         session.profile(),
         described(&plan.registration),
-        session.settings.store_url,
+        session.place(),
         how_kept(session),
     ));
     Ok(())

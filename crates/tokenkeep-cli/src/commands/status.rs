@@ -46,10 +46,9 @@ pub(super) async fn run(session: &Session, args: &Status) -> Result<()> {
     }
     if entries.is_empty() {
         let login = session.command("login --flow client-credentials --issuer URL --client-id ID");
-        session.printer.notice(&format!(
-            "nothing is kept in {} yet; log in: {login}",
-            session.settings.store_url
-        ));
+        session
+            .printer
+            .notice(&format!("nothing is kept in {} yet; log in: {login}", session.place()));
         return Ok(());
     }
     session.printer.styled_result(&table::render(&entries, Session::now()))
@@ -81,5 +80,5 @@ async fn read(session: &Session, profile: &Profile, parts: &[Listed]) -> Entry {
 fn object(session: &Session, entries: &[Entry]) -> Value {
     let now = Session::now();
     let profiles: Vec<Value> = entries.iter().map(|entry| entry.to_json(now)).collect();
-    json!({ "schema": SCHEMA, "store": session.settings.store_url, "profiles": profiles })
+    json!({ "schema": SCHEMA, "store": session.place(), "profiles": profiles })
 }

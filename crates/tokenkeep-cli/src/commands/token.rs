@@ -29,7 +29,7 @@ pub(super) async fn run(session: &Session, args: &Token) -> Result<()> {
 /// The source of tokens of the profile for the target that the flags name.
 pub(super) async fn source(session: &Session, target: &TargetArgs) -> Result<TokenSource> {
     let manager = session.manager(session.registration().await?)?;
-    Ok(manager.source_for(session.profile(), target_of_flags(target)))
+    Ok(manager.source_for(session.profile(), &target_of_flags(target)))
 }
 
 /// The failure to get a token, with what to do about it.
