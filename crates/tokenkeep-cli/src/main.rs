@@ -1,2 +1,22 @@
-//! The command tokenkeep.
-fn main() {}
+//! The command `tokenkeep`: log in once, have a valid token always.
+
+mod args;
+mod commands;
+mod config;
+mod duration;
+mod environment;
+mod error;
+mod exit;
+mod input;
+mod logging;
+mod output;
+mod run;
+mod session;
+mod settings;
+mod text;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    run::run()
+}

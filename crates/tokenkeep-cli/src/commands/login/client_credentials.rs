@@ -1,0 +1,56 @@
+//! The client acts for itself: one token is got to prove that it works, then the way
+//! to get more is kept.
+
+use std::sync::Arc;
+
+use tokenkeep::key::Key;
+use tokenkeep::record::{Contents, TokenRecord};
+use tokenkeep::store::{StoreError, TokenStoreExt as _};
+use tokenkeep::{AccessToken, MemoryStore, TokenStore};
+
+use super::plan::Plan;
+use super::{recipe, refused, with_client};
+use crate::error::Result;
+use crate::session::Session;
+
+const GRANT: &str = "client_credentials";
+
+/// Tries it in memory first: a login that the server refuses leaves nothing behind,
+/// and takes nothing from what is kept.
+pub(super) async fn run(session: &Session, plan: &Plan) -> Result<AccessToken> {
+    let scratch: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
+    let trial = session.manager_over(plan.registration.clone(), scratch.clone())?;
+    trial.enrol(session.profile(), recipe(GRANT, plan)).await?;
+    let got = trial.source(session.profile()).token().await;
+    let token = got.map_err(|error| refused(session, &error))?;
+    with_client(session, plan, async |manager| {
+        manager.enrol(session.profile(), recipe(GRANT, plan)).await
+    })
+    .await?;
+    if let Err(error) = keep(session, plan, &scratch).await {
+        tracing::warn!(target: "tokenkeep", %error, "the first token can't be stored; the next use gets another");
+    }
+    Ok(token)
+}
+
+// The token belongs to the login that was kept, not to the trial.
+async fn keep(session: &Session, plan: &Plan, scratch: &Arc<dyn TokenStore>) -> Result<(), StoreError> {
+    let key = Key::token(session.profile(), plan.target.id());
+    let got = scratch
+        .load_contents(&key)
+        .await?
+        .and_then(|(_, contents)| contents.into_token());
+    let kept = session.store.load_contents(&Key::grant(session.profile())).await?;
+    let kept = kept.and_then(|(_, contents)| contents.into_grant());
+    let (Some(got), Some(kept)) = (got, kept) else {
+        return Ok(());
+    };
+    let keep_until = got.access.expires_at;
+    let mut record = TokenRecord::new(got.binding, got.grant, got.target, got.access);
+    record.login_id = Some(kept.login_id);
+    session
+        .store
+        .replace_contents(&key, &Contents::from(record), keep_until)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! What the login is to be: flags, environment, configuration file, and what was
+//! kept at the last login, in this order.
+
+use tokenkeep::client_auth::ClientAuthMethod;
+use tokenkeep::record::{ClientRecord, GrantRecord};
+use tokenkeep::{ClientRegistration, SecretSource, Target};
+
+use super::{provider, secret};
+use crate::args::{Flow, Login};
+use crate::environment;
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::session::Session;
+use crate::settings::{build_target, pick, pick_words};
+
+/// Where the browser goes at the end of a login by paste: nobody listens there, but
+/// the address bar shows what is to be pasted. The port is free (RFC 8252 section
+/// 7.3).
+const REDIRECT_URI: &str = "http://127.0.0.1/callback";
+
+/// What the login is to be.
+pub(super) struct Plan {
+    pub(super) flow: Flow,
+    pub(super) registration: ClientRegistration,
+    pub(super) target: Target,
+    pub(super) redirect_uri: String,
+}
+
+impl Plan {
+    pub(super) async fn resolve(
+        session: &Session,
+        args: &Login,
+        stored: Option<&ClientRecord>,
+        grant: Option<&GrantRecord>,
+    ) -> Result<Self> {
+        let config = &session.settings.config;
+        let flow = flow(session, args, grant)?;
+        let way = client_auth(session, args)?;
+        let client_id = client_id(session, args, stored, flow)?;
+        let provider = provider::resolve(session, &args.server, stored, flow).await?;
+        let target = target(session, args, grant, &provider.default_scopes)?;
+        let same = stored.filter(|stored| stored.client_id == client_id);
+        let kept_way = same.and_then(|same| same.authentication);
+        let wanted = secret::Wanted {
+            way: way.or(kept_way),
+            usual: provider.client_authentication,
+            flow,
+            stored: same.and_then(|same| same.client_secret.clone()),
+        };
+        let secret = secret::resolve(session, &args.client, wanted).await?;
+        let way = way.or(kept_way).unwrap_or(match secret {
+            SecretSource::None => ClientAuthMethod::None,
+            _ => provider.client_authentication,
+        });
+        let redirect_uri = pick(
+            args.client.redirect_uri.as_ref(),
+            "redirect_uri",
+            config.redirect_uri.as_ref(),
+        )?;
+        Ok(Self {
+            flow,
+            registration: ClientRegistration::confidential(provider, client_id, secret).authenticate_by(way),
+            target,
+            redirect_uri: redirect_uri.unwrap_or_else(|| REDIRECT_URI.to_owned()),
+        })
+    }
+}
+
+fn flow(session: &Session, args: &Login, grant: Option<&GrantRecord>) -> Result<Flow> {
+    if let Some(flow) = args.flow {
+        return Ok(flow);
+    }
+    if let Some(name) = environment::setting("flow")? {
+        let unknown = || {
+            Failure::new(
+                Exit::Configuration,
+                "TOKENKEEP_FLOW is one of paste, client-credentials, token",
+            )
+        };
+        return clap::ValueEnum::from_str(&name, false).map_err(|_| unknown());
+    }
+    let kept = grant.and_then(|grant| match grant.recipe.grant.as_str() {
+        "authorization_code" => Some(Flow::Paste),
+        "client_credentials" => Some(Flow::ClientCredentials),
+        "static" => Some(Flow::Token),
+        _ => None,
+    });
+    session.settings.config.flow.or(kept).ok_or_else(|| {
+        let message = "no flow is named: how is the login to be done?";
+        Failure::new(Exit::Usage, message).hint(
+            "--flow paste for a person, --flow client-credentials for a service, --flow token for a token you have",
+        )
+    })
+}
+
+fn client_id(session: &Session, args: &Login, stored: Option<&ClientRecord>, flow: Flow) -> Result<String> {
+    let config = &session.settings.config;
+    let given = pick(args.client.client_id.as_ref(), "client_id", config.client_id.as_ref())?;
+    let known = given.or_else(|| stored.map(|stored| stored.client_id.clone()));
+    match known {
+        Some(id) => Ok(id),
+        // A token from elsewhere is used as it is: no client is needed for that.
+        None if flow == Flow::Token => Ok(String::new()),
+        None => Err(missing(session, "client_id", "--client-id")),
+    }
+}
+
+fn client_auth(session: &Session, args: &Login) -> Result<Option<ClientAuthMethod>> {
+    let config = &session.settings.config;
+    let given = pick(
+        args.client.client_auth.as_ref(),
+        "client_auth",
+        config.client_auth.as_ref(),
+    )?;
+    let parsed = given.map(|text| text.parse().map_err(|error| Failure::of(Exit::Usage, error)));
+    parsed.transpose()
+}
+
+fn target(session: &Session, args: &Login, grant: Option<&GrantRecord>, usual: &[String]) -> Result<Target> {
+    let config = &session.settings.config;
+    let scopes = pick_words(&args.target.scope, "scope", &config.scope)?;
+    let audience = pick(args.target.audience.as_ref(), "audience", config.audience.as_ref())?;
+    let resources = pick_words(&args.target.resource, "resource", &config.resource)?;
+    let named = build_target(scopes.clone(), audience.clone(), resources.clone());
+    Ok(match grant {
+        Some(grant) if named.is_default() => grant.recipe.target.clone(),
+        None if scopes.is_empty() => build_target(usual.to_vec(), audience, resources),
+        _ => named,
+    })
+}
+
+/// The error that a setting is nowhere; it names every place that was looked at.
+pub(super) fn missing(session: &Session, setting: &str, flag: &str) -> Failure {
+    let message = format!(
+        "{setting} is missing (looked in {flag}, {}, {setting} of [profiles.{profile}] in the configuration file, \
+         profile {profile} in the store)",
+        environment::name_of(setting),
+        profile = session.profile(),
+    );
+    Failure::new(Exit::Configuration, message).hint(format!("give it with {flag}"))
+}

@@ -1,0 +1,169 @@
+//! The authorization server: discovered, named by its endpoints, or as kept.
+
+use std::time::Duration;
+
+use tokenkeep::Provider;
+use tokenkeep::discovery::{self, DiscoveryError};
+use tokenkeep::endpoint::{EndpointUrl, Issuer};
+use tokenkeep::http::HttpTransport;
+use tokenkeep::provider::{self, Rotation};
+use tokenkeep::record::ClientRecord;
+
+use super::plan::missing;
+use crate::args::{Flow, Server};
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::session::Session;
+use crate::settings::pick;
+
+/// Finds out about the authorization server; asks it for its metadata if it is
+/// known by its issuer only.
+pub(super) async fn resolve(
+    session: &Session,
+    args: &Server,
+    stored: Option<&ClientRecord>,
+    flow: Flow,
+) -> Result<Provider> {
+    let named = Named::resolve(session, args)?;
+    let mut provider = match (named, stored) {
+        (Named { kind: None, .. }, Some(stored)) => stored.provider.clone(),
+        (Named { kind: None, .. }, None) if flow == Flow::Token => without_endpoints()?,
+        (Named { kind: None, .. }, None) => return Err(missing(session, "issuer", "--issuer or --token-endpoint")),
+        (
+            Named {
+                kind: Some(kind),
+                authorization,
+            },
+            _,
+        ) => kind.provider(authorization).await?,
+    };
+    let config = &session.settings.config;
+    if let Some(rotation) = pick(args.rotation.as_ref(), "rotation", config.rotation.as_ref())? {
+        provider.rotation = parse_rotation(&rotation)?;
+    }
+    let lifetime = args.default_lifetime.map(|seconds| seconds.to_string());
+    let configured = config.default_lifetime.map(|seconds| seconds.to_string());
+    if let Some(seconds) = pick(lifetime.as_ref(), "default_lifetime", configured.as_ref())? {
+        let seconds = seconds
+            .parse()
+            .map_err(|_| unusable("default_lifetime", "write a number of seconds"))?;
+        provider.default_lifetime = Some(Duration::from_secs(seconds));
+    }
+    Ok(provider)
+}
+
+/// How the authorization server is named, if it is.
+struct Named {
+    kind: Option<Kind>,
+    authorization: Option<EndpointUrl>,
+}
+
+enum Kind {
+    Auth0(String),
+    Endpoints { issuer: Option<Issuer>, token: EndpointUrl },
+    Issuer(Issuer),
+}
+
+impl Named {
+    fn resolve(session: &Session, args: &Server) -> Result<Self> {
+        let config = &session.settings.config;
+        let issuer = pick(args.issuer.as_ref(), "issuer", config.issuer.as_ref())?;
+        let token = pick(
+            args.token_endpoint.as_ref(),
+            "token_endpoint",
+            config.token_endpoint.as_ref(),
+        )?;
+        let domain = pick(args.domain.as_ref(), "domain", config.domain.as_ref())?;
+        let name = pick(args.provider.as_ref(), "provider", config.provider.as_ref())?;
+        let authorization = pick(
+            args.authorization_endpoint.as_ref(),
+            "authorization_endpoint",
+            config.authorization_endpoint.as_ref(),
+        )?;
+        let authorization = authorization
+            .map(|url| endpoint("authorization_endpoint", &url))
+            .transpose()?;
+        let issuer = issuer.map(|text| Issuer::new(text).map_err(|error| unusable("issuer", error)));
+        let issuer = issuer.transpose()?;
+        let kind = match (name.as_deref(), domain, token, issuer) {
+            (Some("auth0"), Some(domain), ..) => Some(Kind::Auth0(domain)),
+            (Some("auth0"), None, ..) => return Err(missing(session, "domain", "--domain")),
+            (None | Some("generic"), None, Some(token), issuer) => {
+                let token = endpoint("token_endpoint", &token)?;
+                Some(Kind::Endpoints { issuer, token })
+            }
+            (None | Some("generic"), None, None, issuer) => issuer.map(Kind::Issuer),
+            (None | Some("generic"), Some(_), ..) => return Err(unusable("domain", "it goes with --provider auth0")),
+            (Some(_), ..) => return Err(unusable("provider", "there are generic and auth0")),
+        };
+        Ok(Self { kind, authorization })
+    }
+}
+
+impl Kind {
+    async fn provider(self, authorization: Option<EndpointUrl>) -> Result<Provider> {
+        let mut provider = match self {
+            Self::Auth0(domain) => provider::auth0(&domain).map_err(|error| unusable("domain", error))?,
+            Self::Endpoints { issuer, token } => {
+                let mut provider = provider::with_endpoints(token, None);
+                provider.issuer = issuer;
+                provider
+            }
+            Self::Issuer(issuer) => {
+                let transport = HttpTransport::new();
+                discovery::discover(&transport, &issuer).await.map_err(undiscovered)?
+            }
+        };
+        provider.authorization_endpoint = authorization.or(provider.authorization_endpoint);
+        Ok(provider)
+    }
+}
+
+fn undiscovered(error: DiscoveryError) -> Failure {
+    let (exit, hint) = match &error {
+        DiscoveryError::Unreachable { .. } => (Exit::Network, "check the network, the proxy settings and the issuer"),
+        DiscoveryError::Absent {
+            status: 429 | 500.., ..
+        } => (Exit::Network, "try again later"),
+        DiscoveryError::IssuerMismatch { .. } => (
+            Exit::Configuration,
+            "give --issuer exactly as the authorization server writes it, also in its last slash",
+        ),
+        _ => (
+            Exit::Configuration,
+            "give the endpoints: --token-endpoint URL --authorization-endpoint URL",
+        ),
+    };
+    Failure::of(exit, error).hint(hint)
+}
+
+fn endpoint(setting: &'static str, url: &str) -> Result<EndpointUrl> {
+    EndpointUrl::new(url).map_err(|error| unusable(setting, error))
+}
+
+// A token from elsewhere needs no server.
+fn without_endpoints() -> Result<Provider> {
+    let mut provider = provider::with_endpoints(endpoint("token_endpoint", "https://[::1]/")?, None);
+    provider.token_endpoint = None;
+    Ok(provider)
+}
+
+fn parse_rotation(text: &str) -> Result<Rotation> {
+    let grace = |seconds: &str| {
+        seconds
+            .parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    };
+    match text.split_once(':') {
+        None if text == "strict" => Some(Rotation::Strict),
+        None if text == "none" => Some(Rotation::NonRotating),
+        Some(("grace", seconds)) => grace(seconds).map(Rotation::Grace),
+        _ => None,
+    }
+    .ok_or_else(|| unusable("rotation", "write strict, none or grace:SECONDS"))
+}
+
+fn unusable(setting: &str, why: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Configuration, format!("{setting} can't be used: {why}"))
+}

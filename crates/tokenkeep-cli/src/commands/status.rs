@@ -1,0 +1,84 @@
+//! `tokenkeep status`: what is stored, by urgency; nobody is asked.
+
+mod entry;
+mod table;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tokenkeep::Profile;
+use tokenkeep::key::{Key, Part};
+use tokenkeep::record::Contents;
+use tokenkeep::store::{Listed, TokenStoreExt as _};
+
+use self::entry::Entry;
+use crate::args::Status;
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::session::Session;
+
+/// The version of the JSON form.
+const SCHEMA: u64 = 1;
+
+pub(super) async fn run(session: &Session, args: &Status) -> Result<()> {
+    let wanted = args
+        .profiles
+        .iter()
+        .map(|name| Profile::new(name).map_err(|error| Failure::of(Exit::Usage, error)));
+    let wanted: Vec<Profile> = wanted.collect::<Result<_>>()?;
+    let mut listed = group(session.store.list_all().await?);
+    if !wanted.is_empty() {
+        for profile in &wanted {
+            if !listed.contains_key(profile) {
+                return Err(session.unknown_profile(profile).await);
+            }
+        }
+        listed.retain(|profile, _| wanted.contains(profile));
+    }
+    let mut entries = Vec::with_capacity(listed.len());
+    for (profile, parts) in &listed {
+        entries.push(read(session, profile, parts).await);
+    }
+    entries.sort_by_cached_key(Entry::urgency);
+    if args.json {
+        let text = format!("{:#}\n", object(session, &entries));
+        return session.printer.result(text.as_bytes());
+    }
+    if entries.is_empty() {
+        let login = session.command("login --flow client-credentials --issuer URL --client-id ID");
+        session
+            .printer
+            .notice(&format!("nothing is kept in {} yet; log in: {login}", session.place()));
+        return Ok(());
+    }
+    session.printer.styled_result(&table::render(&entries, Session::now()))
+}
+
+// A login under way or a left-over token makes no profile.
+fn group(all: Vec<Listed>) -> BTreeMap<Profile, Vec<Listed>> {
+    let mut profiles: BTreeMap<Profile, Vec<Listed>> = BTreeMap::new();
+    for listed in all {
+        profiles.entry(listed.key.profile().clone()).or_default().push(listed);
+    }
+    profiles.retain(|_, parts| {
+        parts
+            .iter()
+            .any(|listed| matches!(listed.key.part(), Part::Client | Part::Grant))
+    });
+    profiles
+}
+
+async fn read(session: &Session, profile: &Profile, parts: &[Listed]) -> Entry {
+    let command = session.settings.command(profile, "login");
+    match session.store.load_contents(&Key::grant(profile)).await {
+        Err(error) => Entry::unreadable(profile, &error),
+        Ok(Some((_, Contents::Grant(grant)))) => Entry::of_grant(profile, &grant, parts, Session::now(), command),
+        Ok(_) => Entry::without_grant(profile, command),
+    }
+}
+
+fn object(session: &Session, entries: &[Entry]) -> Value {
+    let now = Session::now();
+    let profiles: Vec<Value> = entries.iter().map(|entry| entry.to_json(now)).collect();
+    json!({ "schema": SCHEMA, "store": session.place(), "profiles": profiles })
+}

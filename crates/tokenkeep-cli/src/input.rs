@@ -1,0 +1,93 @@
+//! What comes from stdin, and from a person at a terminal.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, IsTerminal as _, Read};
+use std::path::Path;
+
+use tokenkeep::Secret;
+use tokio::sync::oneshot;
+
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+
+// Far more than any secret, line or token answer; an endless input must end.
+const INPUT_MAX: u64 = 1024 * 1024;
+
+/// One line of stdin, without its end; empty at the end of the input.
+pub(crate) async fn line() -> Result<String> {
+    let read = aside(|| {
+        let mut line = String::new();
+        io::stdin().lock().take(INPUT_MAX).read_line(&mut line)?;
+        line.truncate(line.trim_end_matches(['\r', '\n']).len());
+        Ok(line)
+    });
+    read.await
+        .map_err(|error| Failure::caused(Exit::Failure, "stdin can't be read", error))
+}
+
+/// All of stdin.
+pub(crate) async fn everything() -> Result<Vec<u8>> {
+    let read = aside(|| {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    read.await
+        .map_err(|error| Failure::caused(Exit::Failure, "stdin can't be read", error))
+}
+
+/// All of stdin as text, up to 1 MiB.
+pub(crate) async fn text() -> Result<String> {
+    let read = aside(|| {
+        let mut text = String::new();
+        io::stdin().lock().take(INPUT_MAX).read_to_string(&mut text)?;
+        Ok(text)
+    });
+    read.await
+        .map_err(|error| Failure::caused(Exit::Failure, "stdin can't be read", error))
+}
+
+/// A secret in a file; white space around it does not count.
+pub(crate) fn secret_file(path: &Path) -> Result<Secret> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(INPUT_MAX).read_to_string(&mut text));
+    read.map_err(|error| {
+        let message = format!("the client secret can't be read from file {}", path.display());
+        Failure::caused(Exit::Configuration, message, error)
+    })?;
+    Ok(Secret::new(trimmed(text)))
+}
+
+/// Asks a person at the terminal for a secret, unseen; `None` if there is nobody.
+pub(crate) async fn prompt_secret(question: &str) -> Result<Option<Secret>> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(None);
+    }
+    let question = format!("{question}: ");
+    let asked = aside(move || rpassword::prompt_password(question)).await;
+    match asked {
+        Ok(secret) => Ok(Some(Secret::new(trimmed(secret)))),
+        Err(error) => Err(Failure::caused(Exit::Failure, "the terminal can't be read", error)),
+    }
+}
+
+// In place: no second copy of a secret stays behind.
+fn trimmed(mut text: String) -> String {
+    text.truncate(text.trim_end().len());
+    let start = text.len() - text.trim_start().len();
+    text.drain(..start);
+    text
+}
+
+// On a thread of its own, not one of the runtime's: nothing ends a read of a
+// terminal, and the runtime would wait for its threads.
+async fn aside<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = sender.send(read());
+    });
+    match receiver.await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(io::Error::other("the reading thread ended")),
+    }
+}

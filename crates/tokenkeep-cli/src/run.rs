@@ -1,0 +1,95 @@
+//! From the command line to the exit code: set-up, signals, the last words.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::args::{ColorWhen, CommandLine, Global};
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::output::Printer;
+use crate::session::{Managers, Session};
+use crate::settings::Settings;
+use crate::{commands, logging};
+
+/// Does what the command line says.
+pub(crate) fn run() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            // Help goes to stdout, what is wrong to stderr; who reads neither is gone.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
+        }
+    };
+    choose_colours(line.global.color);
+    let printer = Printer::new(line.global.quiet);
+    match start(line, printer) {
+        Ok(()) => Exit::Ok.into(),
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn start(line: CommandLine, printer: Printer) -> Result<()> {
+    let Global { verbose, quiet, .. } = line.global;
+    logging::start(verbose, quiet)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::caused(Exit::Failure, "can't start", error))?;
+    runtime.block_on(to_its_end(line, printer))
+}
+
+async fn to_its_end(line: CommandLine, printer: Printer) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    let managers = Managers::default();
+    let outcome = tokio::select! {
+        outcome = carry_out(line, printer, managers.clone()) => outcome,
+        exit = signals.next() => Err(Failure::silent(exit)),
+    };
+    tokio::select! {
+        () = managers.drain() => outcome,
+        // A second signal: whoever sends it does not want to wait.
+        exit = signals.next() => std::process::exit(exit as i32),
+    }
+}
+
+async fn carry_out(line: CommandLine, printer: Printer, managers: Managers) -> Result<()> {
+    let settings = Settings::resolve(&line.global)?;
+    let session = Session::open(settings, printer, managers).await?;
+    commands::run(&session, line.command).await
+}
+
+fn choose_colours(when: ColorWhen) {
+    let choice = match when {
+        ColorWhen::Auto => anstream::ColorChoice::Auto,
+        ColorWhen::Always => anstream::ColorChoice::Always,
+        ColorWhen::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::caused(Exit::Failure, "signals can't be listened to", error));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.interrupt.recv() => Exit::Interrupted,
+            _ = self.terminate.recv() => Exit::Terminated,
+        }
+    }
+}

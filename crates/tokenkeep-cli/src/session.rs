@@ -1,0 +1,255 @@
+//! What a command works with: the profile, the store, the client, managers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokenkeep::clock::{Clock as _, SystemClock, Timestamp};
+use tokenkeep::error::{ConfigError, TokenErrorKind};
+use tokenkeep::key::{Key, Part};
+use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Version};
+use tokenkeep::store::json::JsonConfig;
+use tokenkeep::store::{RemoveIf, StoreErrorKind, TokenStoreExt as _};
+use tokenkeep::{ClientRegistration, Profile, SecretSource, TokenError, TokenManager, TokenStore};
+
+use crate::environment;
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::logging::Narrator;
+use crate::output::Printer;
+use crate::settings::Settings;
+use crate::text::most_alike;
+
+/// How many known profiles an error names.
+const NAMES_SHOWN: usize = 5;
+
+/// Every manager there is, to be drained before the end.
+#[derive(Clone, Default)]
+pub(crate) struct Managers(Arc<Mutex<Vec<TokenManager>>>);
+
+/// What a command works with.
+pub(crate) struct Session {
+    pub(crate) settings: Settings,
+    pub(crate) printer: Printer,
+    pub(crate) store: Arc<dyn TokenStore>,
+    managers: Managers,
+}
+
+/// What was kept as the client before it was replaced.
+pub(crate) struct Replaced {
+    now: Version,
+    before: Option<Contents>,
+}
+
+impl Session {
+    /// Opens the store.
+    pub(crate) async fn open(settings: Settings, printer: Printer, managers: Managers) -> Result<Self> {
+        let store = tokenkeep::store::open(&settings.store_url).await?;
+        Ok(Self {
+            settings,
+            printer,
+            store,
+            managers,
+        })
+    }
+
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.settings.profile
+    }
+
+    /// Now, by the clock that expiry is compared with.
+    pub(crate) fn now() -> Timestamp {
+        SystemClock.now()
+    }
+
+    /// Where the store is, for people: without what only its driver should know.
+    pub(crate) fn place(&self) -> String {
+        let url = &self.settings.store_url;
+        match (url.as_str(), JsonConfig::in_data_folder()) {
+            ("json:", Ok(usual)) => format!("json:{}", usual.path().display()),
+            _ => without_userinfo(url),
+        }
+    }
+
+    /// A command about this profile for a person to run.
+    pub(crate) fn command(&self, rest: &str) -> String {
+        self.settings.command(self.profile(), rest)
+    }
+
+    /// A manager over the store.
+    pub(crate) fn manager(&self, registration: ClientRegistration) -> Result<TokenManager> {
+        self.manager_over(registration, self.store.clone())
+    }
+
+    /// A manager over another store.
+    pub(crate) fn manager_over(
+        &self,
+        registration: ClientRegistration,
+        store: Arc<dyn TokenStore>,
+    ) -> Result<TokenManager> {
+        let manager = tokenkeep::manager(registration, store).observer(Narrator).build()?;
+        self.managers.add(manager.clone());
+        Ok(manager)
+    }
+
+    /// The client as it is kept; `None` if nobody has logged in under this name.
+    pub(crate) async fn client_record(&self) -> Result<Option<ClientRecord>> {
+        let stored = self.store.load_contents(&Key::client(self.profile())).await?;
+        Ok(stored.and_then(|(_, contents)| contents.into_client()))
+    }
+
+    /// The grant as it is kept.
+    pub(crate) async fn grant_record(&self) -> Result<Option<GrantRecord>> {
+        let stored = self.store.load_contents(&Key::grant(self.profile())).await?;
+        Ok(stored.and_then(|(_, contents)| contents.into_grant()))
+    }
+
+    /// The client of this profile, its secret from where it is now.
+    pub(crate) async fn registration(&self) -> Result<ClientRegistration> {
+        let Some(record) = self.client_record().await? else {
+            return Err(self.unknown_profile(self.profile()).await);
+        };
+        let registration = ClientRegistration::from_record(record);
+        if !registration.authentication().needs_secret() {
+            return Ok(registration);
+        }
+        Ok(match self.secret_elsewhere()? {
+            Some(source) => registration.secret_from(source),
+            None => registration,
+        })
+    }
+
+    /// Where the client secret is, if not in the store.
+    pub(crate) fn secret_elsewhere(&self) -> Result<Option<SecretSource>> {
+        if environment::variable(environment::CLIENT_SECRET)?.is_some() {
+            return Ok(Some(SecretSource::Environment(environment::CLIENT_SECRET.into())));
+        }
+        let config = &self.settings.config;
+        let named = config.client_secret_env.clone().map(SecretSource::Environment);
+        Ok(named.or_else(|| config.client_secret_file.clone().map(SecretSource::File)))
+    }
+
+    /// Keeps the client in place of the one that is kept.
+    pub(crate) async fn replace_client(&self, registration: &ClientRegistration) -> Result<Replaced> {
+        let key = Key::client(self.profile());
+        let before = self.store.load_contents(&key).await?.map(|(_, contents)| contents);
+        let contents = Contents::from(registration.to_record());
+        let now = self.store.replace_contents(&key, &contents, None).await?;
+        Ok(Replaced { now, before })
+    }
+
+    /// Takes that back after a login that came to nothing, unless somebody else
+    /// has replaced it meanwhile.
+    pub(crate) async fn restore_client(&self, replaced: Replaced) {
+        let key = Key::client(self.profile());
+        let restored = match &replaced.before {
+            Some(before) => {
+                let saved = self.store.save_contents(&key, before, Some(replaced.now), None).await;
+                saved.map(|_| ())
+            }
+            None => {
+                let removed = self.store.remove(&key, RemoveIf::Matches(replaced.now)).await;
+                removed.map(|_| ())
+            }
+        };
+        if let Err(error) = restored.or_else(|error| match error.kind() {
+            StoreErrorKind::Conflict => Ok(()),
+            _ => Err(error),
+        }) {
+            tracing::warn!(target: "tokenkeep", %error, "the client of the failed login stays in the store");
+        }
+    }
+
+    /// The error that nothing is kept under this name.
+    pub(crate) async fn unknown_profile(&self, profile: &Profile) -> Failure {
+        let message = format!("no profile {profile} in {}", self.place());
+        let known = match self.known_profiles().await {
+            Ok(known) => known,
+            Err(failure) => return failure,
+        };
+        let names = most_alike(profile.as_str(), known, NAMES_SHOWN);
+        let message = match names.is_empty() {
+            true => format!("{message}; it has none yet"),
+            false => format!("{message}; it has {}", names.join(", ")),
+        };
+        let login = match self.settings.config.flow {
+            Some(_) => "login",
+            None => "login --flow client-credentials --issuer URL --client-id ID",
+        };
+        let command = self.settings.command(profile, login);
+        Failure::new(Exit::Configuration, message).hint(format!("log in: {command}"))
+    }
+
+    /// What to do about an error, where it does not say so itself.
+    pub(crate) fn advise(&self, failure: Failure, error: Option<&TokenError>) -> Failure {
+        failure.or_hint(|| match error?.kind() {
+            TokenErrorKind::ReauthRequired(_) | TokenErrorKind::Config(ConfigError::BoundElsewhere { .. }) => {
+                Some(format!("log in: {}", self.command("login")))
+            }
+            TokenErrorKind::Config(ConfigError::PartialCredentials(_)) => Some(format!(
+                "looked for in {} also, and in client_secret_env and client_secret_file of [profiles.{}] in the \
+                 configuration file; set one of them, or log in again: {}",
+                environment::CLIENT_SECRET,
+                self.profile(),
+                self.command("login --client-secret-stdin")
+            )),
+            TokenErrorKind::Network | TokenErrorKind::Timeout => {
+                Some("check the network, the proxy settings and the address of the server, then try again".into())
+            }
+            _ => None,
+        })
+    }
+
+    async fn known_profiles(&self) -> Result<Vec<String>> {
+        let listed = match self.store.list_all().await {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == StoreErrorKind::Unsupported => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let clients = listed.into_iter().filter(|listed| listed.key.part() == Part::Client);
+        Ok(clients.map(|listed| listed.key.profile().to_string()).collect())
+    }
+}
+
+impl Managers {
+    /// Waits until no refresh token is being spent.
+    pub(crate) async fn drain(&self) {
+        let managers: Vec<TokenManager> = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for manager in managers {
+            if !manager.shutdown().await {
+                tracing::warn!(target: "tokenkeep", "a refresh is still under way; its tokens may be lost");
+            }
+        }
+    }
+
+    fn add(&self, manager: TokenManager) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(manager);
+    }
+}
+
+// A URL from the environment may hold a password.
+fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((userinfo, _)) => format!("{scheme}://{}", &rest[userinfo.len() + 1..]),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        for (url, shown) in [
+            ("redis://u:p@h:1/0", "redis://h:1/0"),
+            ("redis://u:p@x@h/0?a=b@c", "redis://h/0?a=b@c"),
+            ("redis://h/0?a=b@c", "redis://h/0?a=b@c"),
+            ("json:/a@b", "json:/a@b"),
+        ] {
+            assert_eq!(without_userinfo(url), shown);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A server, a store of its own, and the command run with nothing else around it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use store_testkit::process::{Output, Process, ProcessBuilder};
+use store_testkit::server::{AuthorizationServer, AuthorizationServerBuilder, Client};
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// The client secret. Nothing but the store may ever show it.
+pub(crate) const SECRET: &str = "canary-client-secret";
+const BIN: &str = env!("CARGO_BIN_EXE_tokenkeep");
+
+/// A server with a service client `app` and a person's client `desktop`, and an
+/// empty home folder.
+pub(crate) struct World {
+    pub(crate) server: AuthorizationServer,
+    home: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|server| server)
+    }
+
+    pub(crate) fn with(change: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder) -> Self {
+        let builder = AuthorizationServer::builder()
+            .client(Client::confidential("app", SECRET))
+            .client(Client::public("desktop"));
+        let home = tempfile::tempdir().unwrap();
+        // Processes without our privileges come here too.
+        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self {
+            server: change(builder).start().unwrap(),
+            home,
+        }
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The file of the default store.
+    pub(crate) fn store_file(&self) -> PathBuf {
+        self.home().join("data/tokenkeep/tokens.json")
+    }
+
+    /// The command with these arguments: `"-p x token"`.
+    pub(crate) fn command(&self, arguments: &str) -> ProcessBuilder {
+        ProcessBuilder::new(BIN)
+            .args(arguments.split_whitespace())
+            .env("HOME", self.home())
+            .env("XDG_DATA_HOME", self.home().join("data"))
+            .env("XDG_CONFIG_HOME", self.home().join("config"))
+    }
+
+    pub(crate) fn run(&self, arguments: &str) -> Output {
+        end(self.command(arguments))
+    }
+
+    /// The command with this on its stdin.
+    pub(crate) fn run_with(&self, arguments: &str, stdin: &str) -> Output {
+        end(self.command(arguments).stdin(stdin))
+    }
+
+    /// Logs the service client in under a profile.
+    pub(crate) fn log_in_service(&self, profile: &str) -> Output {
+        let issuer = self.server.issuer();
+        let login = format!(
+            "-p {profile} login --flow client-credentials --issuer {issuer} --client-id app --client-secret-stdin"
+        );
+        let output = self.run_with(&login, SECRET);
+        assert_code(&output, 0);
+        output
+    }
+
+    /// Keeps a login of a person's client under a profile, as made elsewhere.
+    pub(crate) fn log_in_person(&self, profile: &str) -> store_testkit::server::Login {
+        let login = self.server.log_in("desktop", "read");
+        let tokens = serde_json::json!({
+            "access_token": login.access_token,
+            "refresh_token": login.refresh_token,
+            "expires_in": login.expires_in.as_secs(),
+            "token_type": "Bearer",
+        });
+        let issuer = self.server.issuer();
+        let command = format!("-p {profile} login --flow token --issuer {issuer} --client-id desktop");
+        assert_code(&self.run_with(&command, &tokens.to_string()), 0);
+        login
+    }
+
+    pub(crate) fn write_config(&self, text: &str) {
+        let folder = self.home().join("config/tokenkeep");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.toml"), text).unwrap();
+    }
+}
+
+pub(crate) fn end(command: ProcessBuilder) -> Output {
+    command.spawn().unwrap().wait(LIMIT).unwrap()
+}
+
+#[track_caller]
+pub(crate) fn assert_code(output: &Output, code: i32) {
+    assert_eq!(
+        output.code(),
+        Some(code),
+        "stdout: {}\nstderr: {}",
+        output.stdout(),
+        output.stderr()
+    );
+}
+
+/// It fails with this code and says all of this, and nothing on stdout.
+#[track_caller]
+pub(crate) fn assert_fails(output: &Output, code: i32, words: &[&str]) {
+    assert_code(output, code);
+    assert_eq!(output.stdout(), "");
+    for word in words {
+        assert!(output.stderr().contains(word), "{word:?} is not in: {}", output.stderr());
+    }
+}
+
+pub(crate) fn json(output: &Output) -> Value {
+    assert_code(output, 0);
+    serde_json::from_slice(output.stdout_bytes()).unwrap()
+}
+
+/// What a browser does with the address: where the server sends it.
+pub(crate) fn visit(url: &str) -> String {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_at(rest.find('/').unwrap());
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let location = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
+    });
+    location.unwrap_or_else(|| panic!("no redirect: {answer}"))
+}
+
+/// The address that a login by paste prints.
+pub(crate) fn address(process: &Process) -> String {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let text = process.stderr_so_far();
+        let line = text.lines().find(|line| line.trim().starts_with("http://"));
+        if let Some(line) = line.filter(|_| text.contains("press Enter")) {
+            return line.trim().to_owned();
+        }
+        assert!(Instant::now() < end, "no address: {text}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
