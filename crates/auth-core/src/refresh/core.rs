@@ -171,6 +171,8 @@ impl Core {
                 slot.hold(token, clock, &self.options.policy);
                 slot.note_success();
             }
+            // Only looked: that there is nothing says nothing.
+            Err(_) if demand.stored_only => {}
             Err(error) if error.is_reauth_required() => {
                 slot.forget();
                 self.tell(&demand.profile, &Event::ReauthRequired(error.clone()));
