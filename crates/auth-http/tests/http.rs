@@ -1,5 +1,20 @@
 //! The transport and the authorized client against real servers on loopback.
 
 #[cfg(test)]
+#[path = "http/calls.rs"]
+mod calls;
+#[cfg(test)]
 #[path = "http/raw.rs"]
 mod raw;
+#[cfg(test)]
+#[path = "http/redirects.rs"]
+mod redirects;
+#[cfg(test)]
+#[path = "http/rejections.rs"]
+mod rejections;
+#[cfg(test)]
+#[path = "http/setting.rs"]
+mod setting;
+#[cfg(test)]
+#[path = "http/transport.rs"]
+mod transport;

@@ -3,6 +3,7 @@
 mod atomic_file;
 mod config;
 mod document;
+mod entry;
 mod error;
 mod leases;
 mod lock;

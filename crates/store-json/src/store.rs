@@ -15,7 +15,8 @@ use auth_core::store::{
 };
 
 use crate::config::JsonConfig;
-use crate::document::{Document, RecordDamage};
+use crate::document::Document;
+use crate::entry::RecordDamage;
 use crate::error::Fault;
 use crate::leases::{Leases, held_elsewhere};
 use crate::lock::{DataLock, Turns, try_lock};

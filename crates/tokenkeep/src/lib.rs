@@ -20,6 +20,10 @@ pub use auth_http as http;
 #[cfg(feature = "login")]
 pub use auth_login as login;
 
+#[cfg(feature = "http")]
+#[doc(inline)]
+pub use auth_http::AuthorizedClient;
+
 /// A builder of a manager for this client over this store, which sends token
 /// requests by reqwest.
 #[cfg(feature = "http")]
@@ -29,3 +33,8 @@ pub fn manager(
 ) -> TokenManagerBuilder {
     TokenManager::builder(registration, store).transport(auth_http::HttpTransport::new())
 }
+
+// The code of the repository's README compiles.
+#[cfg(all(doctest, feature = "http", feature = "json"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,6 +1,8 @@
 //! A TCP server that says what the test says, and keeps what it heard.
 
+use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,15 +10,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A server on 127.0.0.1; each connection is one entry in `heard`.
 pub(crate) struct RawServer {
-    port: u16,
-    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+    address: SocketAddr,
+    heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl RawServer {
     /// Serves each connection with `serve`, after a whole request was read.
     pub(crate) async fn start<F, Done>(serve: F) -> Self
     where
-        F: Fn(TcpStream) -> Done + Clone + Send + 'static,
+        F: Fn(String, TcpStream) -> Done + Clone + Send + 'static,
         Done: Future<Output = ()> + Send,
     {
         Self::listen("127.0.0.1:0", serve).await
@@ -25,11 +27,11 @@ impl RawServer {
     /// The same on another address.
     pub(crate) async fn listen<F, Done>(address: &str, serve: F) -> Self
     where
-        F: Fn(TcpStream) -> Done + Clone + Send + 'static,
+        F: Fn(String, TcpStream) -> Done + Clone + Send + 'static,
         Done: Future<Output = ()> + Send,
     {
         let listener = TcpListener::bind(address).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -38,37 +40,45 @@ impl RawServer {
                 tokio::spawn(async move {
                     let entry = {
                         let mut log = log.lock().unwrap();
-                        log.push(Vec::new());
+                        log.push(String::new());
                         log.len() - 1
                     };
                     let request = read_request(&mut stream).await;
-                    log.lock().unwrap()[entry] = request;
-                    serve(stream).await;
+                    log.lock().unwrap()[entry].clone_from(&request);
+                    serve(request, stream).await;
                 });
             }
         });
-        Self { port, heard }
+        Self { address, heard }
     }
 
     /// A server with one answer for all.
     pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
-        let answer: Arc<[u8]> = answer.into().into();
-        Self::start(move |mut stream: TcpStream| {
-            let answer = Arc::clone(&answer);
-            async move {
-                let _ = stream.write_all(&answer).await;
-                let _ = stream.shutdown().await;
-            }
+        let answer = answer.into();
+        Self::routing(move |_| answer.clone()).await
+    }
+
+    /// A server whose answer depends on the path and the rest of the request.
+    pub(crate) async fn routing(answers: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let answers = Arc::new(answers);
+        Self::start(move |request: String, stream: TcpStream| {
+            let answer = answers(request.strip_prefix("GET ").unwrap_or(&request));
+            async move { write(stream, &answer).await }
         })
         .await
     }
 
+    /// `http://127.0.0.1:PORT`
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/token?key=canary-query", self.port)
+        format!("{}/token?key=canary-query", self.origin())
     }
 
     /// How many connections came.
@@ -78,11 +88,7 @@ impl RawServer {
 
     /// What each connection said.
     pub(crate) fn heard(&self) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        heard
-            .iter()
-            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-            .collect()
+        self.heard.lock().unwrap().clone()
     }
 }
 
@@ -95,21 +101,38 @@ pub(crate) fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
+/// Says it, and closes.
+pub(crate) async fn write(mut stream: TcpStream, answer: &[u8]) {
+    let _ = stream.write_all(answer).await;
+    let _ = stream.shutdown().await;
+}
+
+/// Every layer of an error, as a log would print it.
+pub(crate) fn printed(error: &(dyn Error + 'static)) -> String {
+    let layers = std::iter::successors(Some(error), |&error| error.source());
+    let texts: Vec<_> = layers.map(|error| format!("{error} {error:?}")).collect();
+    texts.join(" ")
+}
+
 // The head, and as much body as `Content-Length` says.
-async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
+async fn read_request(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        if let Some(head) = request.windows(4).position(|window| window == b"\r\n\r\n") {
-            if request.len() >= head + 4 + content_length(&request[..head]) {
-                return request;
-            }
+        if let Some(head) = request.windows(4).position(|window| window == b"\r\n\r\n")
+            && request.len() >= head + 4 + content_length(&request[..head])
+        {
+            return text(&request);
         }
         match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => return request,
+            Ok(0) | Err(_) => return text(&request),
             Ok(count) => request.extend_from_slice(&buffer[..count]),
         }
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn content_length(head: &[u8]) -> usize {

@@ -1,6 +1,5 @@
 //! What reaches the token endpoint, and what is made of its answers.
 
-use std::error::Error;
 use std::time::Duration;
 
 use auth_core::secret::SecretBytes;
@@ -9,7 +8,7 @@ use auth_http::HttpTransport;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::raw::{RawServer, answer};
+use crate::raw::{RawServer, answer, printed};
 
 const BODY: &str = "grant_type=refresh_token&refresh_token=canary-refresh";
 
@@ -25,17 +24,6 @@ fn request(url: &str) -> HttpRequest {
 
 async fn fail(url: &str) -> TransportError {
     HttpTransport::new().send(request(url)).await.unwrap_err()
-}
-
-// Every layer, as a log would print it.
-fn printed(error: &TransportError) -> String {
-    let mut text = format!("{error} {error:?}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(" {error} {error:?}"));
-        source = error.source();
-    }
-    text
 }
 
 #[tokio::test]
@@ -59,7 +47,7 @@ async fn the_request_arrives_as_it_was_made() {
 #[tokio::test]
 async fn every_request_has_its_own_connection() {
     let keep_alive = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
-    let server = RawServer::start(move |mut stream: TcpStream| async move {
+    let server = RawServer::start(move |_, mut stream: TcpStream| async move {
         stream.write_all(keep_alive.as_bytes()).await.unwrap();
         std::future::pending::<()>().await;
     })
@@ -116,7 +104,7 @@ async fn an_answer_over_the_limit_is_given_up() {
 
 #[tokio::test]
 async fn an_endless_answer_is_given_up() {
-    let server = RawServer::start(|mut stream: TcpStream| async move {
+    let server = RawServer::start(|_, mut stream: TcpStream| async move {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
         while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
     })
@@ -129,7 +117,7 @@ async fn an_endless_answer_is_given_up() {
 // The clock stands still until the server has the request, then runs as fast as it can.
 #[tokio::test]
 async fn the_budget_ends_a_slow_drip() {
-    let server = RawServer::start(|mut stream: TcpStream| async move {
+    let server = RawServer::start(|_, mut stream: TcpStream| async move {
         tokio::time::pause();
         let _ = stream
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
@@ -150,7 +138,7 @@ async fn the_budget_ends_a_slow_drip() {
 
 #[tokio::test]
 async fn a_server_that_keeps_silent_is_ambiguous_and_timed_out() {
-    let server = RawServer::start(|stream: TcpStream| async move {
+    let server = RawServer::start(|_, stream: TcpStream| async move {
         tokio::time::pause();
         std::future::pending::<()>().await;
         drop(stream);

@@ -135,9 +135,15 @@ impl Broken {
         )
     }
 
+    /// Writes over whatever is stored.
     async fn put(&self, record: &Record) -> Result<(), StoreError> {
-        let stored = self.inner.load(record.key()).await?.map(|record| record.version());
-        self.inner.save(record, WriteIf::unchanged(stored)).await
+        loop {
+            let stored = self.inner.load(record.key()).await?.map(|record| record.version());
+            match self.inner.save(record, WriteIf::unchanged(stored)).await {
+                Err(error) if error.kind() == StoreErrorKind::Conflict => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn put_in_two_steps(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
@@ -185,9 +191,7 @@ impl TokenStore for Broken {
                     return Err(conflict());
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                drop(self.inner.remove(record.key(), RemoveIf::Any).await);
-                drop(self.inner.save(record, WriteIf::Absent).await);
-                Ok(())
+                self.put(record).await
             }
             Flaw::RefusesRepeats if !when.holds(stored) => Err(conflict()),
             Flaw::WritesInTwoSteps => self.put_in_two_steps(record, when).await,
