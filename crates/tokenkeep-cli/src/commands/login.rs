@@ -82,7 +82,7 @@ fn refused(session: &Session, error: &TokenError) -> Failure {
         TokenErrorKind::Config(ConfigError::PartialCredentials(_)) => secret::missing(session),
         _ => error.clone().into(),
     };
-    session.advise(failure, Some(error))
+    session.advise(failure, error)
 }
 
 fn refuse_other_client(session: &Session, stored: &ClientRecord, asked: &ClientRegistration) -> Result<()> {
@@ -116,11 +116,12 @@ async fn report(session: &Session, plan: &Plan, end: Option<Timestamp>) -> Resul
             rfc3339(end).unwrap_or_default()
         ),
     };
-    let renewal = match renewed {
-        true => "it is renewed by itself",
-        false => "nothing renews it: log in again then",
+    let renewal = if renewed {
+        "it is renewed by itself"
+    } else {
+        "nothing renews it: log in again then"
     };
-    session.printer.notice(&format!(
+    session.notice(&format!(
         "logged in: profile {}, {}\nkept in {}, {}\n{end}; {renewal}",
         session.profile(),
         described(&plan.registration),

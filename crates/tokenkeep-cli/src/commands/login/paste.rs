@@ -12,6 +12,7 @@ use super::with_client;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input;
+use crate::output;
 use crate::session::Session;
 
 /// Codes are good for minutes; so is a login under way.
@@ -21,7 +22,7 @@ pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timesta
     let manager = session.manager(plan.registration.clone())?;
     let (url, pending) = manager.begin_login(&plan.redirect_uri, plan.target.clone())?;
     let key = remember(session, url.query_pairs().find(|(name, _)| name == "state"), &pending).await?;
-    session.printer.essential(&format!(
+    output::say(&format!(
         "open this address in a browser, anywhere, and log in:\n\n  {url}\n\nthen paste the address of the page you \
          are led to (it need not load), or the code, and press Enter:"
     ));
