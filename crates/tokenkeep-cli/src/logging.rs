@@ -22,11 +22,9 @@ pub(crate) fn start(verbose: u8, quiet: bool) -> Result<()> {
         })?,
         None => EnvFilter::new(directives(level(verbose, quiet))),
     };
-    let ansi = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(ansi)
         .without_time()
         .finish();
     // There is no other before this one: it is called once.

@@ -14,7 +14,7 @@ use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::logging::Narrator;
-use crate::output::Printer;
+use crate::output;
 use crate::settings::Settings;
 use crate::text::most_alike;
 
@@ -28,7 +28,7 @@ pub(crate) struct Managers(Arc<Mutex<Vec<TokenManager>>>);
 /// What a command works with.
 pub(crate) struct Session {
     pub(crate) settings: Settings,
-    pub(crate) printer: Printer,
+    quiet: bool,
     pub(crate) store: Arc<dyn TokenStore>,
     managers: Managers,
 }
@@ -41,11 +41,11 @@ pub(crate) struct Replaced {
 
 impl Session {
     /// Opens the store.
-    pub(crate) async fn open(settings: Settings, printer: Printer, managers: Managers) -> Result<Self> {
+    pub(crate) async fn open(settings: Settings, quiet: bool, managers: Managers) -> Result<Self> {
         let store = tokenkeep::store::open(&settings.store_url).await?;
         Ok(Self {
             settings,
-            printer,
+            quiet,
             store,
             managers,
         })
@@ -72,6 +72,13 @@ impl Session {
     /// A command about this profile for a person to run.
     pub(crate) fn command(&self, rest: &str) -> String {
         self.settings.command(self.profile(), rest)
+    }
+
+    /// Says what is good to know; not with `-q`.
+    pub(crate) fn notice(&self, text: &str) {
+        if !self.quiet {
+            output::say(text);
+        }
     }
 
     /// A manager over the store.
@@ -140,15 +147,12 @@ impl Session {
     /// has replaced it meanwhile.
     pub(crate) async fn restore_client(&self, replaced: Replaced) {
         let key = Key::client(self.profile());
-        let restored = match &replaced.before {
-            Some(before) => {
-                let saved = self.store.save_contents(&key, before, Some(replaced.now), None).await;
-                saved.map(|_| ())
-            }
-            None => {
-                let removed = self.store.remove(&key, RemoveIf::Matches(replaced.now)).await;
-                removed.map(|_| ())
-            }
+        let restored = if let Some(before) = &replaced.before {
+            let saved = self.store.save_contents(&key, before, Some(replaced.now), None);
+            saved.await.map(|_| ())
+        } else {
+            let removed = self.store.remove(&key, RemoveIf::Matches(replaced.now));
+            removed.await.map(|_| ())
         };
         if let Err(error) = restored.or_else(|error| match error.kind() {
             StoreErrorKind::Conflict => Ok(()),
@@ -166,9 +170,10 @@ impl Session {
             Err(failure) => return failure,
         };
         let names = most_alike(profile.as_str(), known, NAMES_SHOWN);
-        let message = match names.is_empty() {
-            true => format!("{message}; it has none yet"),
-            false => format!("{message}; it has {}", names.join(", ")),
+        let message = if names.is_empty() {
+            format!("{message}; it has none yet")
+        } else {
+            format!("{message}; it has {}", names.join(", "))
         };
         let login = match self.settings.config.flow {
             Some(_) => "login",
@@ -179,8 +184,8 @@ impl Session {
     }
 
     /// What to do about an error, where it does not say so itself.
-    pub(crate) fn advise(&self, failure: Failure, error: Option<&TokenError>) -> Failure {
-        failure.or_hint(|| match error?.kind() {
+    pub(crate) fn advise(&self, failure: Failure, error: &TokenError) -> Failure {
+        failure.or_hint(|| match error.kind() {
             TokenErrorKind::ReauthRequired(_) | TokenErrorKind::Config(ConfigError::BoundElsewhere { .. }) => {
                 Some(format!("log in: {}", self.command("login")))
             }

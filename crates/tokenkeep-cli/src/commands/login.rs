@@ -7,9 +7,10 @@ mod provider;
 mod secret;
 mod token;
 
+use tokenkeep::clock::Timestamp;
 use tokenkeep::error::{ConfigError, TokenErrorKind};
 use tokenkeep::record::{ClientRecord, Recipe};
-use tokenkeep::{AccessToken, ClientRegistration, TokenError, TokenManager};
+use tokenkeep::{ClientRegistration, TokenError, TokenManager};
 
 use self::plan::Plan;
 use crate::args::{Flow, Login};
@@ -29,12 +30,12 @@ pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
     {
         refuse_other_client(session, stored, &plan.registration)?;
     }
-    let token = match plan.flow {
+    let end = match plan.flow {
         Flow::Paste => paste::run(session, &plan).await,
         Flow::ClientCredentials => client_credentials::run(session, &plan).await,
         Flow::Token => token::run(session, &plan).await,
     }?;
-    report(session, &plan, &token).await
+    report(session, &plan, end).await
 }
 
 /// Keeps the client, does the rest of the login, and takes the client back if that
@@ -81,7 +82,7 @@ fn refused(session: &Session, error: &TokenError) -> Failure {
         TokenErrorKind::Config(ConfigError::PartialCredentials(_)) => secret::missing(session),
         _ => error.clone().into(),
     };
-    session.advise(failure, Some(error))
+    session.advise(failure, error)
 }
 
 fn refuse_other_client(session: &Session, stored: &ClientRecord, asked: &ClientRegistration) -> Result<()> {
@@ -101,24 +102,26 @@ fn recipe(grant: &str, plan: &Plan) -> Recipe {
     Recipe::new(grant, plan.target.clone())
 }
 
-async fn report(session: &Session, plan: &Plan, token: &AccessToken) -> Result<()> {
+async fn report(session: &Session, plan: &Plan, end: Option<Timestamp>) -> Result<()> {
     let renewed = session
         .grant_record()
         .await?
         .is_some_and(|grant| grant.refresh_token.is_some() || grant.recipe.grant == "client_credentials");
-    let end = match token.expires_at() {
+    let end = match end {
         None => "it is not known when the access token expires".to_owned(),
+        Some(end) if end <= Session::now() => "the access token has expired".to_owned(),
         Some(end) => format!(
             "the access token expires in {} ({})",
             duration::words(end.since(Session::now())),
             rfc3339(end).unwrap_or_default()
         ),
     };
-    let renewal = match renewed {
-        true => "it is renewed by itself",
-        false => "nothing renews it: log in again then",
+    let renewal = if renewed {
+        "it is renewed by itself"
+    } else {
+        "nothing renews it: log in again then"
     };
-    session.printer.notice(&format!(
+    session.notice(&format!(
         "logged in: profile {}, {}\nkept in {}, {}\n{end}; {renewal}",
         session.profile(),
         described(&plan.registration),

@@ -15,6 +15,7 @@ use self::entry::Entry;
 use crate::args::Status;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
+use crate::output;
 use crate::session::Session;
 
 /// The version of the JSON form.
@@ -42,16 +43,14 @@ pub(super) async fn run(session: &Session, args: &Status) -> Result<()> {
     entries.sort_by_cached_key(Entry::urgency);
     if args.json {
         let text = format!("{:#}\n", object(session, &entries));
-        return session.printer.result(text.as_bytes());
+        return output::result(text.as_bytes());
     }
     if entries.is_empty() {
         let login = session.command("login --flow client-credentials --issuer URL --client-id ID");
-        session
-            .printer
-            .notice(&format!("nothing is kept in {} yet; log in: {login}", session.place()));
+        session.notice(&format!("nothing is kept in {} yet; log in: {login}", session.place()));
         return Ok(());
     }
-    session.printer.styled_result(&table::render(&entries, Session::now()))
+    output::styled_result(&table::render(&entries, Session::now()))
 }
 
 // A login under way or a left-over token makes no profile.

@@ -10,7 +10,7 @@ use tokenkeep::provider::{self, Rotation};
 use tokenkeep::record::ClientRecord;
 
 use super::plan::missing;
-use crate::args::{Flow, Server};
+use crate::args::{Flow, ServerArgs};
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::session::Session;
@@ -20,7 +20,7 @@ use crate::settings::pick;
 /// known by its issuer only.
 pub(super) async fn resolve(
     session: &Session,
-    args: &Server,
+    args: &ServerArgs,
     stored: Option<&ClientRecord>,
     flow: Flow,
 ) -> Result<Provider> {
@@ -65,7 +65,7 @@ enum Kind {
 }
 
 impl Named {
-    fn resolve(session: &Session, args: &Server) -> Result<Self> {
+    fn resolve(session: &Session, args: &ServerArgs) -> Result<Self> {
         let config = &session.settings.config;
         let issuer = pick(args.issuer.as_ref(), "issuer", config.issuer.as_ref())?;
         let token = pick(
