@@ -63,8 +63,12 @@ async fn client_credentials(kind: &str, way: &str) {
     let answer: Value = serde_json::from_str(&home.print(&body)).unwrap();
     assert_eq!(answer["method"], "POST");
 
+    after_a_401(&home, &client, &api, &token).await;
+}
+
+async fn after_a_401(home: &Home, client: &Registered, api: &str, token: &str) {
     client.expire_access_tokens().await;
-    home.print(&["-p", "svc", "request", "GET", &api]);
+    home.print(&["-p", "svc", "request", "GET", api]);
     assert_eq!(
         client.requests("client_credentials").await,
         2,

@@ -80,9 +80,13 @@ impl Core {
         if slots.len() >= SLOTS_SOFT_LIMIT {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
-        let slot = slots
-            .entry((profile.clone(), target.id()))
-            .or_insert_with(|| Arc::new(Slot::new(profile.clone(), target.clone())));
+        let slot = slots.entry((profile.clone(), target.id())).or_insert_with(|| {
+            let slot = Slot::new(profile.clone(), target.clone());
+            if let Some(fixed) = &self.fixed {
+                slot.hold(fixed, &*self.options.clock, &self.options.policy);
+            }
+            Arc::new(slot)
+        });
         slot.clone()
     }
 
