@@ -11,7 +11,8 @@ pub(crate) struct Managers(Arc<Mutex<Vec<TokenManager>>>);
 impl Managers {
     /// Waits until no refresh token is being spent.
     pub(crate) async fn drain(&self) {
-        let managers: Vec<TokenManager> = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        // Copies: the last manager to be dropped waits too, and nothing could stop that.
+        let managers = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for manager in managers {
             if !manager.shutdown().await {
                 tracing::warn!(target: "tokenkeep", "a refresh is still under way; its tokens may be lost");

@@ -1,6 +1,6 @@
 //! Printing a token.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -199,10 +199,12 @@ fn who_interrupts_twice_does_not_wait() {
     world.server.inject(Fault::none().hold_before(&gate));
     let mut process = world.command("token").spawn().unwrap();
     assert!(gate.wait_for_arrivals_blocking(1, LIMIT));
+    let begun = Instant::now();
     while process.is_running().unwrap() {
         process.interrupt().unwrap();
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(process.wait(LIMIT).unwrap().code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     gate.release();
 }
