@@ -8,7 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::args::{ColorWhen, CommandLine, Global};
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
-use crate::session::{Managers, Session};
+use crate::managers::Managers;
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::{commands, logging, output};
 

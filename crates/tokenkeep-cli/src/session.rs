@@ -1,6 +1,6 @@
 //! What a command works with: the profile, the store, the client, managers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokenkeep::clock::{Clock as _, SystemClock, Timestamp};
 use tokenkeep::error::{ConfigError, TokenErrorKind};
@@ -14,16 +14,13 @@ use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::logging::Narrator;
+use crate::managers::Managers;
 use crate::output;
 use crate::settings::Settings;
 use crate::text::most_alike;
 
 /// How many known profiles an error names.
 const NAMES_SHOWN: usize = 5;
-
-/// Every manager there is, to be drained before the end.
-#[derive(Clone, Default)]
-pub(crate) struct Managers(Arc<Mutex<Vec<TokenManager>>>);
 
 /// What a command works with.
 pub(crate) struct Session {
@@ -211,22 +208,6 @@ impl Session {
         };
         let clients = listed.into_iter().filter(|listed| listed.key.part() == Part::Client);
         Ok(clients.map(|listed| listed.key.profile().to_string()).collect())
-    }
-}
-
-impl Managers {
-    /// Waits until no refresh token is being spent.
-    pub(crate) async fn drain(&self) {
-        let managers: Vec<TokenManager> = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for manager in managers {
-            if !manager.shutdown().await {
-                tracing::warn!(target: "tokenkeep", "a refresh is still under way; its tokens may be lost");
-            }
-        }
-    }
-
-    fn add(&self, manager: TokenManager) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(manager);
     }
 }
 

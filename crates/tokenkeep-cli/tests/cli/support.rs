@@ -81,11 +81,20 @@ impl World {
 
     /// Keeps a login of a person's client under a profile, as made elsewhere.
     pub(crate) fn log_in_person(&self, profile: &str) -> store_testkit::server::Login {
+        self.adopt_login(profile, 3600)
+    }
+
+    /// The same, but its access token is over: the refresh token must be spent.
+    pub(crate) fn log_in_expired_person(&self, profile: &str) -> store_testkit::server::Login {
+        self.adopt_login(profile, 0)
+    }
+
+    fn adopt_login(&self, profile: &str, expires_in: u64) -> store_testkit::server::Login {
         let login = self.server.log_in("desktop", "read");
         let tokens = serde_json::json!({
             "access_token": login.access_token,
             "refresh_token": login.refresh_token,
-            "expires_in": login.expires_in.as_secs(),
+            "expires_in": expires_in,
             "token_type": "Bearer",
         });
         let issuer = self.server.issuer();

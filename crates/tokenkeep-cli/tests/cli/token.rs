@@ -1,10 +1,13 @@
 //! Printing a token.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::support::{World, assert_code, assert_fails, json as parsed};
+use store_testkit::process::{Process, run_many};
+use store_testkit::server::{Fault, Gate};
+
+use super::support::{LIMIT, World, assert_code, assert_fails, json as parsed};
 
 #[test]
 fn each_form_to_the_letter() {
@@ -147,4 +150,61 @@ fn a_reader_that_goes_away_is_no_error_message() {
         .env("XDG_DATA_HOME", world.home().join("data"));
     let output = super::support::end(shell);
     assert_eq!(output.stderr(), "code 1\n");
+}
+
+#[test]
+fn many_processes_on_one_expired_login_refresh_it_once() {
+    const PROCESSES: usize = 32;
+    let world = World::with(|server| server.latency(Duration::from_millis(50)));
+    world.log_in_expired_person("default");
+    let outputs = run_many(PROCESSES, LIMIT, |_| world.command("token")).unwrap();
+    for output in &outputs {
+        assert_code(output, 0);
+        assert_eq!(output.stdout(), outputs[0].stdout());
+    }
+    assert!(world.server.is_live(outputs[0].stdout().trim()));
+    let counters = world.server.counters();
+    assert_eq!((counters.refreshes_granted, counters.double_spends), (1, 0));
+    assert_code(&world.run("token --force"), 0);
+}
+
+#[test]
+fn an_interrupted_refresh_is_carried_to_its_end() {
+    for stop in [Process::interrupt, Process::terminate] {
+        let world = World::new();
+        world.log_in_expired_person("default");
+        let gate = Gate::new();
+        world.server.inject(Fault::none().hold_after(&gate));
+        let mut process = world.command("token").spawn().unwrap();
+        assert!(gate.wait_for_arrivals_blocking(1, LIMIT));
+        stop(&mut process).unwrap();
+        // Its handler has run when it still lives a moment later.
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(process.is_running().unwrap());
+        gate.release();
+        let output = process.wait(LIMIT).unwrap();
+        assert!(matches!(output.code(), Some(130 | 143)), "{:?}", output.code());
+        assert_eq!(output.stdout(), "");
+        let token = world.run("token").stdout();
+        assert!(world.server.is_live(token.trim()));
+        assert_eq!(world.server.counters().refreshes_granted, 1);
+    }
+}
+
+#[test]
+fn who_interrupts_twice_does_not_wait() {
+    let world = World::new();
+    world.log_in_expired_person("default");
+    let gate = Gate::new();
+    world.server.inject(Fault::none().hold_before(&gate));
+    let mut process = world.command("token").spawn().unwrap();
+    assert!(gate.wait_for_arrivals_blocking(1, LIMIT));
+    let begun = Instant::now();
+    while process.is_running().unwrap() {
+        process.interrupt().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(process.wait(LIMIT).unwrap().code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    gate.release();
 }

@@ -27,7 +27,7 @@ pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timesta
          are led to (it need not load), or the code, and press Enter:"
     ));
     let line = input::line().await?;
-    let exchange = Pasted::parse(&line).and_then(|pasted| pasted.accept(&manager, pending));
+    let exchange = Pasted::parse(line.expose()).and_then(|pasted| pasted.accept(&manager, pending));
     // Whatever was pasted: this login is over, its state and verifier are used up.
     session.store.remove(&key, RemoveIf::Any).await?;
     let exchange: CodeExchange = exchange.map_err(|error| bad_paste(session, error))?;

@@ -9,7 +9,7 @@ use tokenkeep::http::HttpTransport;
 use tokenkeep::provider::{self, Rotation};
 use tokenkeep::record::ClientRecord;
 
-use super::plan::missing;
+use super::plan::{missing, unusable};
 use crate::args::{Flow, ServerArgs};
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
@@ -162,8 +162,4 @@ fn parse_rotation(text: &str) -> Result<Rotation> {
         _ => None,
     }
     .ok_or_else(|| unusable("rotation", "write strict, none or grace:SECONDS"))
-}
-
-fn unusable(setting: &str, why: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Configuration, format!("{setting} can't be used: {why}"))
 }

@@ -67,7 +67,7 @@ pub(super) fn missing(session: &Session) -> Failure {
 
 async fn given(args: &ClientArgs) -> Result<Option<Secret>> {
     if args.client_secret_stdin {
-        return Ok(Some(Secret::new(input::line().await?)));
+        return input::line().await.map(Some);
     }
     if let Some(path) = &args.client_secret_file {
         return input::secret_file(path).map(Some);

@@ -14,7 +14,11 @@ use crate::input;
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timestamp>> {
-    let tokens = read(&input::text().await?)?;
+    let given = match input::prompt_secret("Access token, or JSON token response on one line").await? {
+        Some(typed) => typed,
+        None => input::text().await?,
+    };
+    let tokens = read(given.expose())?;
     // Only a refresh token asks anything of the server.
     let grant = match tokens.refresh_token {
         Some(_) => "authorization_code",
