@@ -27,6 +27,14 @@ pub enum ReauthReason {
     },
 }
 
+impl ReauthReason {
+    /// Whether it ends the login: then a token that is still valid is not handed
+    /// out any more either.
+    pub(crate) fn ends_the_login(&self) -> bool {
+        matches!(self, Self::LoggedOut | Self::NotLoggedIn)
+    }
+}
+
 impl fmt::Display for ReauthReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
