@@ -13,6 +13,9 @@ pub enum ReauthReason {
     LoggedOut,
     /// The access token is over, and there is no refresh token.
     NoRefreshToken,
+    /// No valid token is in memory or in the store, and the server was not to be
+    /// asked.
+    NoValidToken,
     /// Nobody has logged in under this profile.
     NotLoggedIn,
     /// The refresh token has reached the end that the server gave it.
@@ -32,6 +35,7 @@ impl fmt::Display for ReauthReason {
             }
             Self::LoggedOut => f.write_str("the profile was logged out"),
             Self::NoRefreshToken => f.write_str("the access token has expired and there is no refresh token"),
+            Self::NoValidToken => f.write_str("no valid token is stored"),
             Self::NotLoggedIn => f.write_str("no login is stored under this profile"),
             Self::RefreshTokenExpired => f.write_str("the refresh token has expired"),
             Self::RefreshTokenRefused { code } => write!(f, "the server refused the refresh token ({code})"),

@@ -206,6 +206,7 @@ mod tests {
     async fn a_fixed_token_is_always_there() {
         let token = AccessToken::bearer("t", Timestamp::from_unix_seconds(0));
         let source = TokenManager::fixed(token.clone()).source(&Profile::default());
+        assert_eq!(*source.peek().unwrap(), token);
         assert_eq!(source.token().await.unwrap(), token);
         assert_eq!(source.after_rejection(&token).await.unwrap(), token);
     }

@@ -49,7 +49,7 @@ pub(crate) async fn renew_by(core: &Core, grant: &dyn Grant, demand: &Demand, re
         return Ok(AccessToken::from_entry(access));
     }
     if demand.stored_only {
-        let reason = crate::error::ReauthReason::NotLoggedIn;
+        let reason = crate::error::ReauthReason::NoValidToken;
         return Err(TokenError::reauth(reason, OPERATION));
     }
     match cache.lease().await {

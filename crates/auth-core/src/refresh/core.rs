@@ -80,9 +80,13 @@ impl Core {
         if slots.len() >= SLOTS_SOFT_LIMIT {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
-        let slot = slots
-            .entry((profile.clone(), target.id()))
-            .or_insert_with(|| Arc::new(Slot::new(profile.clone(), target.clone())));
+        let slot = slots.entry((profile.clone(), target.id())).or_insert_with(|| {
+            let slot = Slot::new(profile.clone(), target.clone());
+            if let Some(fixed) = &self.fixed {
+                slot.hold(fixed, &*self.options.clock, &self.options.policy);
+            }
+            Arc::new(slot)
+        });
         slot.clone()
     }
 
@@ -171,6 +175,8 @@ impl Core {
                 slot.hold(token, clock, &self.options.policy);
                 slot.note_success();
             }
+            // Only looked: that there is nothing says nothing.
+            Err(_) if demand.stored_only => {}
             Err(error) if error.is_reauth_required() => {
                 slot.forget();
                 self.tell(&demand.profile, &Event::ReauthRequired(error.clone()));

@@ -136,10 +136,10 @@ fn spendable(record: &GrantRecord, situation: &Situation<'_>, demand: &Demand) -
         let grant = record.recipe.grant.clone();
         return Err(TokenErrorKind::Config(ConfigError::UnknownGrant { grant }).into());
     }
-    let token = record
-        .refresh_token
-        .as_ref()
-        .filter(|token| !token.is_empty() && !demand.stored_only);
+    if demand.stored_only {
+        return Err(reauth(ReauthReason::NoValidToken));
+    }
+    let token = record.refresh_token.as_ref().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| reauth(ReauthReason::NoRefreshToken))?;
     if record.refresh_expires_at.is_some_and(|end| end <= situation.now) {
         return Err(reauth(ReauthReason::RefreshTokenExpired));

@@ -118,7 +118,7 @@ fn special_demands() {
     let over = Case::ending_in(-5).with(|c| c.demand.stored_only = true);
     assert_eq!(
         failed(over.step()),
-        TokenErrorKind::ReauthRequired(ReauthReason::NoRefreshToken)
+        TokenErrorKind::ReauthRequired(ReauthReason::NoValidToken)
     );
 }
 
