@@ -127,3 +127,19 @@ fn the_store_of_a_profile() {
     );
     assert!(!output.stderr().contains("canary"));
 }
+
+#[test]
+fn the_log_from_the_environment() {
+    let world = World::new();
+    world.log_in_service("default");
+    let logged = |value: &str| end(world.command("token --force").env("TOKENKEEP_LOG", value));
+    let output = logged("tokenkeep=debug");
+    assert_code(&output, 0);
+    assert!(output.stderr().contains("token event"), "{}", output.stderr());
+    assert_eq!(logged("error").stderr(), "");
+    assert_fails(
+        &logged("tokenkeep=loud"),
+        3,
+        &["TOKENKEEP_LOG can't be read", "TOKENKEEP_LOG=tokenkeep=debug"],
+    );
+}
