@@ -1,7 +1,7 @@
 //! What comes from stdin, and from a person at a terminal.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, IsTerminal as _, Read};
+use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read};
 use std::path::Path;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -68,12 +68,14 @@ pub(crate) async fn prompt_secret(question: &str) -> Result<Option<Secret>> {
     let question = format!("{question}: ");
     match aside(move || rpassword::prompt_password(question)).await {
         Ok(secret) => Ok(Some(Secret::new(trimmed(secret)))),
+        // Ctrl-C at the prompt arrives as a key, not as a signal.
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(Failure::silent(Exit::Interrupted)),
         Err(error) => Err(Failure::caused(Exit::Failure, "the terminal can't be read", error)),
     }
 }
 
-/// Gives the terminal its mode back when it is dropped: who interrupts a prompt
-/// would else not see what they type next.
+/// Gives the terminal its mode back when it is dropped: after a signal during a
+/// prompt a person would else not see what they type next.
 struct TerminalMode(Option<Termios>);
 
 impl TerminalMode {

@@ -7,7 +7,7 @@ use tokenkeep::error::{ConfigError, TokenErrorKind};
 use tokenkeep::key::{Key, Part};
 use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Version};
 use tokenkeep::store::json::JsonConfig;
-use tokenkeep::store::{RemoveIf, StoreErrorKind, TokenStoreExt as _};
+use tokenkeep::store::{RemoveIf, StoreError, StoreErrorKind, TokenStoreExt as _};
 use tokenkeep::{ClientRegistration, Profile, SecretSource, TokenError, TokenManager, TokenStore};
 
 use crate::environment;
@@ -95,13 +95,13 @@ impl Session {
     }
 
     /// The client as it is kept; `None` if nobody has logged in under this name.
-    pub(crate) async fn client_record(&self) -> Result<Option<ClientRecord>> {
+    pub(crate) async fn client_record(&self) -> Result<Option<ClientRecord>, StoreError> {
         let stored = self.store.load_contents(&Key::client(self.profile())).await?;
         Ok(stored.and_then(|(_, contents)| contents.into_client()))
     }
 
     /// The grant as it is kept.
-    pub(crate) async fn grant_record(&self) -> Result<Option<GrantRecord>> {
+    pub(crate) async fn grant_record(&self) -> Result<Option<GrantRecord>, StoreError> {
         let stored = self.store.load_contents(&Key::grant(self.profile())).await?;
         Ok(stored.and_then(|(_, contents)| contents.into_grant()))
     }
@@ -134,7 +134,12 @@ impl Session {
     /// Keeps the client in place of the one that is kept.
     pub(crate) async fn replace_client(&self, registration: &ClientRegistration) -> Result<Replaced> {
         let key = Key::client(self.profile());
-        let before = self.store.load_contents(&key).await?.map(|(_, contents)| contents);
+        let before = match self.store.load_contents(&key).await {
+            Ok(before) => before.map(|(_, contents)| contents),
+            // Whoever came here has been told, and said --force.
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
+            Err(error) => return Err(error.into()),
+        };
         let contents = Contents::from(registration.to_record());
         let now = self.store.replace_contents(&key, &contents, None).await?;
         Ok(Replaced { now, before })

@@ -9,7 +9,8 @@ mod token;
 
 use tokenkeep::clock::Timestamp;
 use tokenkeep::error::{ConfigError, TokenErrorKind};
-use tokenkeep::record::{ClientRecord, Recipe};
+use tokenkeep::key::Key;
+use tokenkeep::record::{ClientRecord, Contents, Recipe, RecordErrorKind};
 use tokenkeep::{ClientRegistration, TokenError, TokenManager};
 
 use self::plan::Plan;
@@ -21,8 +22,10 @@ use crate::session::Session;
 use crate::text::rfc3339;
 
 pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
-    let stored = session.client_record().await?;
-    let grant = session.grant_record().await?;
+    let stored = readable(session, Key::client(session.profile()), args).await?;
+    let stored = stored.and_then(Contents::into_client);
+    let grant = readable(session, Key::grant(session.profile()), args).await?;
+    let grant = grant.and_then(Contents::into_grant);
     let plan = Plan::resolve(session, args, stored.as_ref(), grant.as_ref()).await?;
     if let Some(stored) = &stored
         && grant.is_some_and(|grant| grant.ended.is_none())
@@ -36,6 +39,29 @@ pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
         Flow::Token => token::run(session, &plan).await,
     }?;
     report(session, &plan, end).await
+}
+
+/// What is kept under a key; with `--force` a record that can't be read is as good
+/// as none.
+async fn readable(session: &Session, key: Key, args: &Login) -> Result<Option<Contents>> {
+    let Some(record) = session.store.load(&key).await? else {
+        return Ok(None);
+    };
+    match record.decode() {
+        Ok(contents) => Ok(Some(contents)),
+        // It may be all that a newer version needs: nothing to be replaced by force.
+        Err(error) if matches!(error.kind(), RecordErrorKind::NewerFormat { .. }) => {
+            Err(error.into_store_error(session.store.name()).into())
+        }
+        Err(_) if args.force => Ok(None),
+        Err(error) => {
+            let failure = Failure::from(error.into_store_error(session.store.name()));
+            Err(failure.hint(format!(
+                "replace it by a new login: {}",
+                session.command("login --force")
+            )))
+        }
+    }
 }
 
 /// Keeps the client, does the rest of the login, and takes the client back if that

@@ -127,3 +127,71 @@ fn the_store_of_a_profile() {
     );
     assert!(!output.stderr().contains("canary"));
 }
+
+#[test]
+fn the_log_from_the_environment() {
+    let world = World::new();
+    world.log_in_service("default");
+    let logged = |value: &str| end(world.command("token --force").env("TOKENKEEP_LOG", value));
+    let output = logged("tokenkeep=debug");
+    assert_code(&output, 0);
+    assert!(output.stderr().contains("token event"), "{}", output.stderr());
+    assert_eq!(logged("error").stderr(), "");
+    assert_fails(
+        &logged("tokenkeep=loud"),
+        3,
+        &["TOKENKEEP_LOG can't be read", "TOKENKEEP_LOG=tokenkeep=debug"],
+    );
+}
+
+#[test]
+fn providers_by_name() {
+    let world = World::new();
+    let login = "login --flow client-credentials --client-id app --client-secret-stdin";
+    let run = |rest: &str| world.run_with(&format!("{login} {rest}"), SECRET);
+    assert_fails(
+        &run("--provider auth0"),
+        3,
+        &["domain is missing", "--domain", "TOKENKEEP_DOMAIN"],
+    );
+    assert_fails(
+        &run("--provider other"),
+        3,
+        &["provider can't be used", "generic and auth0"],
+    );
+    assert_fails(&run("--domain x.example"), 3, &["domain can't be used", "auth0"]);
+    // Its endpoints are known: the token endpoint is asked, nothing is discovered.
+    let domain = world.server.issuer();
+    assert_fails(&run(&format!("--provider auth0 --domain {domain}")), 5, &["status 404"]);
+    assert_eq!(world.server.counters().discovery_requests, 0);
+}
+
+#[test]
+fn what_is_said_of_the_server_is_kept() {
+    let world = World::with(|server| server.expires_in(store_testkit::server::ExpiresIn::Omitted));
+    let issuer = world.server.issuer();
+    let login = format!(
+        "login --flow client-credentials --issuer {issuer} --client-id app --client-secret-stdin --default-lifetime 300 \
+         --rotation grace:20"
+    );
+    assert_code(&world.run_with(&login, SECRET), 0);
+    for _ in 0..2 {
+        let left = json(&world.run("token --force -o json"))["expires_in_s"]
+            .as_u64()
+            .unwrap();
+        assert!((290..=300).contains(&left), "{left}");
+    }
+    for (wrong, words) in [
+        ("--rotation sometimes", "grace:SECONDS"),
+        ("--client-auth magic", "basic-raw"),
+    ] {
+        assert_fails(
+            &world.run_with(
+                &format!("{login} {wrong}").replace("--rotation grace:20 --rot", "--rot"),
+                SECRET,
+            ),
+            3,
+            &[words],
+        );
+    }
+}

@@ -248,3 +248,36 @@ fn signals_end_it_with_their_codes() {
         assert!(!ended.stderr.contains("error"), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn a_damaged_record_is_replaced_by_force_only() {
+    let world = World::new();
+    world.log_in_service("default");
+    world.log_in_service("other");
+    let damage = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(world.store_file()).unwrap();
+        let damaged = text.replace(from, to);
+        assert_ne!(text, damaged);
+        std::fs::write(world.store_file(), damaged).unwrap();
+    };
+    damage("\"key\":\"default#grant\"", "\"key\":\"default#grand\"");
+    let before = std::fs::read(world.store_file()).unwrap();
+    assert_fails(&world.run("token"), 6, &["default#grant", "it was kept"]);
+    assert_fails(&world.run("login --flow client-credentials"), 6, &["login --force"]);
+    assert_eq!(std::fs::read(world.store_file()).unwrap(), before);
+    assert_code(&world.run("-p other token"), 0);
+    let status = super::support::json(&world.run("status --json"));
+    assert_eq!(status["profiles"][0]["state"], "unreadable");
+    assert_code(&world.run("login --flow client-credentials --force"), 0);
+    assert_code(&world.run("token"), 0);
+
+    damage(
+        "\"format\":1,\"key\":\"default#grant\"",
+        "\"format\":2,\"key\":\"default#grant\"",
+    );
+    assert_fails(
+        &world.run("login --flow client-credentials --force"),
+        6,
+        &["update tokenkeep"],
+    );
+}

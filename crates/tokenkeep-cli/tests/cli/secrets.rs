@@ -23,12 +23,17 @@ fn nothing_secret_is_said_however_much_is_said() {
     let person = world.log_in_person("person");
     note(world.run("-vvv -p person token --force"));
     note(world.run("-vvv status"));
+    let api = world.server.api_url();
+    for command in ["token --force".to_owned(), format!("request POST {api} -d canary-body")] {
+        note(end(world.command(&command).env("TOKENKEEP_LOG", "trace")));
+    }
     let echo = format!("{{\"error\":\"invalid_client\",\"error_description\":\"no {SECRET} here\"}}");
     world.server.inject(Fault::answer(400).body(echo));
     note(world.run("-vvv token --force"));
     assert!(said.contains("invalid_client") && said.contains("INFO"), "{said}");
     let secrets = [
         SECRET,
+        "canary-body",
         &person.access_token,
         &person.refresh_token,
         tokens[0].trim(),
