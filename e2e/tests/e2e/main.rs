@@ -6,3 +6,4 @@ mod command;
 mod oidc;
 mod processes;
 mod provider;
+mod spill;
