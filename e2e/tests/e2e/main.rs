@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod command;
+mod kills;
 mod oidc;
 mod processes;
 mod provider;
