@@ -109,6 +109,15 @@ impl TokenError {
         matches!(self.0.kind, TokenErrorKind::ReauthRequired(_))
     }
 
+    /// Whether the login itself is over, so that what is held of it must go.
+    pub(crate) fn ends_the_login(&self) -> bool {
+        match &self.0.kind {
+            TokenErrorKind::ReauthRequired(reason) => reason.ends_the_login(),
+            TokenErrorKind::Config(error) => matches!(error, ConfigError::BoundElsewhere { .. }),
+            _ => false,
+        }
+    }
+
     pub(crate) fn config(error: ConfigError, operation: &'static str) -> Self {
         Self::new(TokenErrorKind::Config(error), operation)
     }

@@ -46,9 +46,10 @@ pub(crate) struct Held {
 struct LastOut(Arc<Core>);
 
 impl TokenManager {
-    /// A manager for this client over this store.
-    pub fn builder(registration: ClientRegistration, store: impl Into<Arc<dyn TokenStore>>) -> TokenManagerBuilder {
-        TokenManagerBuilder::new(registration, store.into())
+    /// A manager for this client over this store; an `Arc` or `Box` of a store is one
+    /// too.
+    pub fn builder(registration: ClientRegistration, store: impl TokenStore) -> TokenManagerBuilder {
+        TokenManagerBuilder::new(registration, Arc::new(store))
     }
 
     /// A manager that always gives this token: for users' own tests.
@@ -81,9 +82,7 @@ impl TokenManager {
     /// Waits, up to 30 seconds, until no refresh token is being spent; `false` if
     /// that was not long enough. New refreshes are not prevented.
     pub async fn shutdown(&self) -> bool {
-        let drain = self.held.core.drain.clone();
-        let waited = crate::refresh::spawn_blocking(move || drain.wait(DRAIN_LIMIT));
-        waited.await.unwrap_or(false)
+        self.held.core.drain.wait_async(DRAIN_LIMIT).await
     }
 
     async fn flying<F>(

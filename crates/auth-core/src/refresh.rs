@@ -9,6 +9,7 @@
 //! nor an ending runtime stops one half-way.
 
 mod cache;
+mod check;
 mod core;
 mod demand;
 mod engine;
@@ -22,9 +23,9 @@ mod slot;
 mod token_retry;
 
 pub(crate) use self::core::{Core, Options};
-pub(crate) use demand::Demand;
-pub(crate) use engine::{spawn_blocking, to_its_end};
-pub(crate) use exchange::access_entry;
+pub(crate) use demand::{Demand, Want};
+pub(crate) use engine::to_its_end;
+pub(crate) use exchange::entry_of;
 pub(crate) use flight::{Flight, Reporter};
 pub(crate) use ledger::{login, replace_grant};
 pub use settings::{RefreshPolicy, Timing};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::TokenError;
 use crate::manager::Held;
 use crate::profile::Profile;
-use crate::refresh::{Demand, Peeked, Slot};
+use crate::refresh::{Demand, Peeked, Slot, Want};
 use crate::target::Target;
 use crate::token::AccessToken;
 
@@ -84,7 +84,7 @@ impl TokenSource {
     /// As [`token`](Self::token).
     pub async fn force(&self) -> Result<AccessToken, TokenError> {
         let mut demand = self.demand();
-        demand.force = true;
+        demand.want = Want::New;
         self.obtain(demand).await
     }
 
@@ -97,8 +97,9 @@ impl TokenSource {
         if let Some(held) = self.peek() {
             return Ok(held.clone());
         }
+        // However short it lives: what is asked for is what there is.
         let mut demand = self.demand();
-        demand.stored_only = true;
+        demand.want = Want::Stored;
         self.obtain(demand).await
     }
 

@@ -1,5 +1,10 @@
 //! The command line, exactly as it was typed.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "the comments are the help texts that people read at a terminal"
+)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -90,9 +95,9 @@ pub(crate) struct Login {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) server: Server,
+    pub(crate) server: ServerArgs,
     #[command(flatten)]
-    pub(crate) client: Client,
+    pub(crate) client: ClientArgs,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 }
@@ -100,7 +105,7 @@ pub(crate) struct Login {
 /// Where the authorization server is and how it behaves.
 #[derive(Args, Default)]
 #[command(next_help_heading = "Authorization server")]
-pub(crate) struct Server {
+pub(crate) struct ServerArgs {
     /// Its issuer; the endpoints are discovered there
     #[arg(long, value_name = "URL")]
     pub(crate) issuer: Option<String>,
@@ -127,7 +132,7 @@ pub(crate) struct Server {
 /// Who we are to it. Secrets never come from the command line.
 #[derive(Args, Default)]
 #[command(next_help_heading = "Client")]
-pub(crate) struct Client {
+pub(crate) struct ClientArgs {
     /// The client id
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,

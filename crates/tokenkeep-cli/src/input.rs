@@ -1,9 +1,10 @@
 //! What comes from stdin, and from a person at a terminal.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, IsTerminal as _, Read};
+use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read};
 use std::path::Path;
 
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokenkeep::Secret;
 use tokio::sync::oneshot;
 
@@ -14,12 +15,12 @@ use crate::exit::Exit;
 const INPUT_MAX: u64 = 1024 * 1024;
 
 /// One line of stdin, without its end; empty at the end of the input.
-pub(crate) async fn line() -> Result<String> {
+pub(crate) async fn line() -> Result<Secret> {
     let read = aside(|| {
         let mut line = String::new();
         io::stdin().lock().take(INPUT_MAX).read_line(&mut line)?;
         line.truncate(line.trim_end_matches(['\r', '\n']).len());
-        Ok(line)
+        Ok(Secret::new(line))
     });
     read.await
         .map_err(|error| Failure::caused(Exit::Failure, "stdin can't be read", error))
@@ -37,11 +38,11 @@ pub(crate) async fn everything() -> Result<Vec<u8>> {
 }
 
 /// All of stdin as text, up to 1 MiB.
-pub(crate) async fn text() -> Result<String> {
+pub(crate) async fn text() -> Result<Secret> {
     let read = aside(|| {
         let mut text = String::new();
         io::stdin().lock().take(INPUT_MAX).read_to_string(&mut text)?;
-        Ok(text)
+        Ok(Secret::new(text))
     });
     read.await
         .map_err(|error| Failure::caused(Exit::Failure, "stdin can't be read", error))
@@ -63,11 +64,32 @@ pub(crate) async fn prompt_secret(question: &str) -> Result<Option<Secret>> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(None);
     }
+    let _as_it_was = TerminalMode::keep();
     let question = format!("{question}: ");
-    let asked = aside(move || rpassword::prompt_password(question)).await;
-    match asked {
+    match aside(move || rpassword::prompt_password(question)).await {
         Ok(secret) => Ok(Some(Secret::new(trimmed(secret)))),
+        // Ctrl-C at the prompt arrives as a key, not as a signal.
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(Failure::silent(Exit::Interrupted)),
         Err(error) => Err(Failure::caused(Exit::Failure, "the terminal can't be read", error)),
+    }
+}
+
+/// Gives the terminal its mode back when it is dropped: after a signal during a
+/// prompt a person would else not see what they type next.
+struct TerminalMode(Option<Termios>);
+
+impl TerminalMode {
+    fn keep() -> Self {
+        Self(tcgetattr(io::stdin()).ok())
+    }
+}
+
+impl Drop for TerminalMode {
+    fn drop(&mut self) {
+        if let Some(mode) = &self.0 {
+            // A terminal that is gone needs no mode.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, mode);
+        }
     }
 }
 

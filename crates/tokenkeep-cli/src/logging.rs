@@ -1,10 +1,15 @@
 //! Diagnostics on stderr: `-v`, or `TOKENKEEP_LOG`.
 
 use std::io;
+use std::str::FromStr as _;
 
 use tokenkeep::Profile;
 use tokenkeep::observer::{Event, Observer};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::environment;
 use crate::error::{Failure, Result};
@@ -15,38 +20,38 @@ const OURS: [&str; 5] = ["tokenkeep", "auth_core", "auth_http", "auth_login", "s
 
 /// Sets diagnostics up. `TOKENKEEP_LOG` (`tokenkeep=debug`) wins over `-v`.
 pub(crate) fn start(verbose: u8, quiet: bool) -> Result<()> {
-    let filter = match environment::variable("TOKENKEEP_LOG")? {
-        Some(directives) => EnvFilter::try_new(&directives).map_err(|error| {
+    let targets = match environment::variable("TOKENKEEP_LOG")? {
+        Some(directives) => Targets::from_str(&directives).map_err(|error| {
             Failure::caused(Exit::Configuration, "TOKENKEEP_LOG can't be read", error)
                 .hint("write it like TOKENKEEP_LOG=tokenkeep=debug")
         })?,
-        None => EnvFilter::new(directives(level(verbose, quiet))),
+        None => usual(level(verbose, quiet)),
     };
-    let ansi = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(ansi)
+        .with_ansi(false)
         .without_time()
-        .finish();
+        .with_filter(targets);
     // There is no other before this one: it is called once.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing_subscriber::registry().with(lines).try_init();
     Ok(())
 }
 
-fn level(verbose: u8, quiet: bool) -> &'static str {
+fn level(verbose: u8, quiet: bool) -> Level {
     match (verbose, quiet) {
-        (0, true) => "error",
-        (0, false) => "warn",
-        (1, _) => "info",
-        (2, _) => "debug",
-        _ => "trace",
+        (0, true) => Level::ERROR,
+        (0, false) => Level::WARN,
+        (1, _) => Level::INFO,
+        (2, _) => Level::DEBUG,
+        _ => Level::TRACE,
     }
 }
 
-fn directives(level: &str) -> String {
-    let ours = OURS.map(|target| format!("{target}={level}"));
-    format!("error,{}", ours.join(","))
+fn usual(level: Level) -> Targets {
+    OURS.iter()
+        .fold(Targets::new().with_default(Level::ERROR), |targets, ours| {
+            targets.with_target(*ours, level)
+        })
 }
 
 /// Tells the log what the engine does. Failures are the command's to report, so

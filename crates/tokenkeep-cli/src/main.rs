@@ -9,6 +9,7 @@ mod error;
 mod exit;
 mod input;
 mod logging;
+mod managers;
 mod output;
 mod run;
 mod session;

@@ -9,63 +9,39 @@ const RED: &str = "\x1b[1;31m";
 const CYAN: &str = "\x1b[1;36m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Says things.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Printer {
-    quiet: bool,
+/// What was asked for, as it is.
+pub(crate) fn result(bytes: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.map_err(cannot_write)
 }
 
-impl Printer {
-    pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet }
-    }
-
-    /// What was asked for, as it is.
-    pub(crate) fn result(self, bytes: &[u8]) -> Result<()> {
-        let mut stdout = io::stdout().lock();
-        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-        written.map_err(cannot_write)
-    }
-
-    /// What was asked for, with colours where stdout shows them.
-    pub(crate) fn styled_result(self, text: &str) -> Result<()> {
-        let mut stdout = anstream::stdout().lock();
-        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-        written.map_err(cannot_write)
-    }
-
-    /// What is good to know; not said with `-q`.
-    pub(crate) fn notice(self, text: &str) {
-        if !self.quiet {
-            say(text);
-        }
-    }
-
-    /// What a person needs in order to go on; said with `-q` too.
-    pub(crate) fn essential(self, text: &str) {
-        say(text);
-    }
-
-    /// Why the command failed, each cause a line, and what to do next.
-    pub(crate) fn failure(self, failure: &Failure) {
-        if failure.is_silent() {
-            return;
-        }
-        for (depth, line) in failure.chain().iter().enumerate() {
-            match depth {
-                0 => say(&format!("{RED}error:{PLAIN} {line}")),
-                _ => say(&format!("  caused by: {line}")),
-            }
-        }
-        if let Some(hint) = failure.next_step() {
-            say(&format!("{CYAN}hint:{PLAIN} {hint}"));
-        }
-    }
+/// What was asked for, with colours where stdout shows them.
+pub(crate) fn styled_result(text: &str) -> Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(cannot_write)
 }
 
-// Where stderr is gone, there is nobody to tell.
-fn say(text: &str) {
+/// Something for a person. Where stderr is gone, there is nobody to tell.
+pub(crate) fn say(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// Why the command failed, each cause a line, and what to do next.
+pub(crate) fn failure(failure: &Failure) {
+    if failure.is_silent() {
+        return;
+    }
+    for (depth, line) in failure.chain().iter().enumerate() {
+        match depth {
+            0 => say(&format!("{RED}error:{PLAIN} {line}")),
+            _ => say(&format!("  caused by: {line}")),
+        }
+    }
+    if let Some(hint) = failure.next_step() {
+        say(&format!("{CYAN}hint:{PLAIN} {hint}"));
+    }
 }
 
 fn cannot_write(error: io::Error) -> Failure {

@@ -8,10 +8,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::args::{ColorWhen, CommandLine, Global};
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
-use crate::output::Printer;
-use crate::session::{Managers, Session};
+use crate::managers::Managers;
+use crate::session::Session;
 use crate::settings::Settings;
-use crate::{commands, logging};
+use crate::{commands, logging, output};
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
@@ -24,29 +24,28 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     choose_colours(line.global.color);
-    let printer = Printer::new(line.global.quiet);
-    match start(line, printer) {
+    match start(line) {
         Ok(()) => Exit::Ok.into(),
         Err(failure) => {
-            printer.failure(&failure);
+            output::failure(&failure);
             failure.exit().into()
         }
     }
 }
 
-fn start(line: CommandLine, printer: Printer) -> Result<()> {
+fn start(line: CommandLine) -> Result<()> {
     let Global { verbose, quiet, .. } = line.global;
     logging::start(verbose, quiet)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::caused(Exit::Failure, "can't start", error))?;
-    runtime.block_on(to_its_end(line, printer))
+    runtime.block_on(to_its_end(line))
 }
 
-async fn to_its_end(line: CommandLine, printer: Printer) -> Result<()> {
+async fn to_its_end(line: CommandLine) -> Result<()> {
     let mut signals = Signals::listen()?;
     let managers = Managers::default();
     let outcome = tokio::select! {
-        outcome = carry_out(line, printer, managers.clone()) => outcome,
+        outcome = carry_out(line, managers.clone()) => outcome,
         exit = signals.next() => Err(Failure::silent(exit)),
     };
     tokio::select! {
@@ -56,9 +55,9 @@ async fn to_its_end(line: CommandLine, printer: Printer) -> Result<()> {
     }
 }
 
-async fn carry_out(line: CommandLine, printer: Printer, managers: Managers) -> Result<()> {
+async fn carry_out(line: CommandLine, managers: Managers) -> Result<()> {
     let settings = Settings::resolve(&line.global)?;
-    let session = Session::open(settings, printer, managers).await?;
+    let session = Session::open(settings, line.global.quiet, managers).await?;
     commands::run(&session, line.command).await
 }
 

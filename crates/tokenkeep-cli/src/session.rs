@@ -1,34 +1,31 @@
 //! What a command works with: the profile, the store, the client, managers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokenkeep::clock::{Clock as _, SystemClock, Timestamp};
 use tokenkeep::error::{ConfigError, TokenErrorKind};
 use tokenkeep::key::{Key, Part};
 use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Version};
 use tokenkeep::store::json::JsonConfig;
-use tokenkeep::store::{RemoveIf, StoreErrorKind, TokenStoreExt as _};
+use tokenkeep::store::{RemoveIf, StoreError, StoreErrorKind, TokenStoreExt as _};
 use tokenkeep::{ClientRegistration, Profile, SecretSource, TokenError, TokenManager, TokenStore};
 
 use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::logging::Narrator;
-use crate::output::Printer;
+use crate::managers::Managers;
+use crate::output;
 use crate::settings::Settings;
 use crate::text::most_alike;
 
 /// How many known profiles an error names.
 const NAMES_SHOWN: usize = 5;
 
-/// Every manager there is, to be drained before the end.
-#[derive(Clone, Default)]
-pub(crate) struct Managers(Arc<Mutex<Vec<TokenManager>>>);
-
 /// What a command works with.
 pub(crate) struct Session {
     pub(crate) settings: Settings,
-    pub(crate) printer: Printer,
+    quiet: bool,
     pub(crate) store: Arc<dyn TokenStore>,
     managers: Managers,
 }
@@ -41,11 +38,11 @@ pub(crate) struct Replaced {
 
 impl Session {
     /// Opens the store.
-    pub(crate) async fn open(settings: Settings, printer: Printer, managers: Managers) -> Result<Self> {
+    pub(crate) async fn open(settings: Settings, quiet: bool, managers: Managers) -> Result<Self> {
         let store = tokenkeep::store::open(&settings.store_url).await?;
         Ok(Self {
             settings,
-            printer,
+            quiet,
             store,
             managers,
         })
@@ -74,6 +71,13 @@ impl Session {
         self.settings.command(self.profile(), rest)
     }
 
+    /// Says what is good to know; not with `-q`.
+    pub(crate) fn notice(&self, text: &str) {
+        if !self.quiet {
+            output::say(text);
+        }
+    }
+
     /// A manager over the store.
     pub(crate) fn manager(&self, registration: ClientRegistration) -> Result<TokenManager> {
         self.manager_over(registration, self.store.clone())
@@ -91,13 +95,13 @@ impl Session {
     }
 
     /// The client as it is kept; `None` if nobody has logged in under this name.
-    pub(crate) async fn client_record(&self) -> Result<Option<ClientRecord>> {
+    pub(crate) async fn client_record(&self) -> Result<Option<ClientRecord>, StoreError> {
         let stored = self.store.load_contents(&Key::client(self.profile())).await?;
         Ok(stored.and_then(|(_, contents)| contents.into_client()))
     }
 
     /// The grant as it is kept.
-    pub(crate) async fn grant_record(&self) -> Result<Option<GrantRecord>> {
+    pub(crate) async fn grant_record(&self) -> Result<Option<GrantRecord>, StoreError> {
         let stored = self.store.load_contents(&Key::grant(self.profile())).await?;
         Ok(stored.and_then(|(_, contents)| contents.into_grant()))
     }
@@ -130,7 +134,12 @@ impl Session {
     /// Keeps the client in place of the one that is kept.
     pub(crate) async fn replace_client(&self, registration: &ClientRegistration) -> Result<Replaced> {
         let key = Key::client(self.profile());
-        let before = self.store.load_contents(&key).await?.map(|(_, contents)| contents);
+        let before = match self.store.load_contents(&key).await {
+            Ok(before) => before.map(|(_, contents)| contents),
+            // Whoever came here has been told, and said --force.
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => None,
+            Err(error) => return Err(error.into()),
+        };
         let contents = Contents::from(registration.to_record());
         let now = self.store.replace_contents(&key, &contents, None).await?;
         Ok(Replaced { now, before })
@@ -140,15 +149,12 @@ impl Session {
     /// has replaced it meanwhile.
     pub(crate) async fn restore_client(&self, replaced: Replaced) {
         let key = Key::client(self.profile());
-        let restored = match &replaced.before {
-            Some(before) => {
-                let saved = self.store.save_contents(&key, before, Some(replaced.now), None).await;
-                saved.map(|_| ())
-            }
-            None => {
-                let removed = self.store.remove(&key, RemoveIf::Matches(replaced.now)).await;
-                removed.map(|_| ())
-            }
+        let restored = if let Some(before) = &replaced.before {
+            let saved = self.store.save_contents(&key, before, Some(replaced.now), None);
+            saved.await.map(|_| ())
+        } else {
+            let removed = self.store.remove(&key, RemoveIf::Matches(replaced.now));
+            removed.await.map(|_| ())
         };
         if let Err(error) = restored.or_else(|error| match error.kind() {
             StoreErrorKind::Conflict => Ok(()),
@@ -166,9 +172,10 @@ impl Session {
             Err(failure) => return failure,
         };
         let names = most_alike(profile.as_str(), known, NAMES_SHOWN);
-        let message = match names.is_empty() {
-            true => format!("{message}; it has none yet"),
-            false => format!("{message}; it has {}", names.join(", ")),
+        let message = if names.is_empty() {
+            format!("{message}; it has none yet")
+        } else {
+            format!("{message}; it has {}", names.join(", "))
         };
         let login = match self.settings.config.flow {
             Some(_) => "login",
@@ -179,8 +186,8 @@ impl Session {
     }
 
     /// What to do about an error, where it does not say so itself.
-    pub(crate) fn advise(&self, failure: Failure, error: Option<&TokenError>) -> Failure {
-        failure.or_hint(|| match error?.kind() {
+    pub(crate) fn advise(&self, failure: Failure, error: &TokenError) -> Failure {
+        failure.or_hint(|| match error.kind() {
             TokenErrorKind::ReauthRequired(_) | TokenErrorKind::Config(ConfigError::BoundElsewhere { .. }) => {
                 Some(format!("log in: {}", self.command("login")))
             }
@@ -206,22 +213,6 @@ impl Session {
         };
         let clients = listed.into_iter().filter(|listed| listed.key.part() == Part::Client);
         Ok(clients.map(|listed| listed.key.profile().to_string()).collect())
-    }
-}
-
-impl Managers {
-    /// Waits until no refresh token is being spent.
-    pub(crate) async fn drain(&self) {
-        let managers: Vec<TokenManager> = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for manager in managers {
-            if !manager.shutdown().await {
-                tracing::warn!(target: "tokenkeep", "a refresh is still under way; its tokens may be lost");
-            }
-        }
-    }
-
-    fn add(&self, manager: TokenManager) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(manager);
     }
 }
 

@@ -27,10 +27,7 @@ pub use auth_http::AuthorizedClient;
 /// A builder of a manager for this client over this store, which sends token
 /// requests by reqwest.
 #[cfg(feature = "http")]
-pub fn manager(
-    registration: ClientRegistration,
-    store: impl Into<std::sync::Arc<dyn TokenStore>>,
-) -> TokenManagerBuilder {
+pub fn manager(registration: ClientRegistration, store: impl TokenStore) -> TokenManagerBuilder {
     TokenManager::builder(registration, store).transport(auth_http::HttpTransport::new())
 }
 

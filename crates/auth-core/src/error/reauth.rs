@@ -13,6 +13,9 @@ pub enum ReauthReason {
     LoggedOut,
     /// The access token is over, and there is no refresh token.
     NoRefreshToken,
+    /// No valid token is in memory or in the store, and the server was not to be
+    /// asked.
+    NoValidToken,
     /// Nobody has logged in under this profile.
     NotLoggedIn,
     /// The refresh token has reached the end that the server gave it.
@@ -24,6 +27,14 @@ pub enum ReauthReason {
     },
 }
 
+impl ReauthReason {
+    /// Whether it ends the login: then a token that is still valid is not handed
+    /// out any more either.
+    pub(crate) fn ends_the_login(&self) -> bool {
+        matches!(self, Self::LoggedOut | Self::NotLoggedIn)
+    }
+}
+
 impl fmt::Display for ReauthReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -32,6 +43,7 @@ impl fmt::Display for ReauthReason {
             }
             Self::LoggedOut => f.write_str("the profile was logged out"),
             Self::NoRefreshToken => f.write_str("the access token has expired and there is no refresh token"),
+            Self::NoValidToken => f.write_str("no valid token is stored"),
             Self::NotLoggedIn => f.write_str("no login is stored under this profile"),
             Self::RefreshTokenExpired => f.write_str("the refresh token has expired"),
             Self::RefreshTokenRefused { code } => write!(f, "the server refused the refresh token ({code})"),

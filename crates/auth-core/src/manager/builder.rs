@@ -125,6 +125,7 @@ impl TokenManagerBuilder {
             .transport
             .ok_or_else(|| config(unusable("transport", "none was given")))?;
         check_timing(&self.options.timing).map_err(config)?;
+        check_policy(&self.options.policy).map_err(config)?;
         let grants = if self.grants.is_empty() {
             built_in()
         } else {
@@ -144,7 +145,7 @@ fn built_in() -> Vec<Arc<dyn Grant>> {
 }
 
 fn check_timing(timing: &Timing) -> Result<(), ConfigError> {
-    if timing.heartbeat * 2 > timing.lease {
+    if timing.heartbeat.is_zero() || timing.heartbeat > timing.lease / 2 {
         return Err(unusable(
             "timing",
             "the heartbeat must come at least twice in the time of a lease",
@@ -154,6 +155,16 @@ fn check_timing(timing: &Timing) -> Result<(), ConfigError> {
         return Err(unusable(
             "timing",
             "the wait for a lease must be at least the budget of a request",
+        ));
+    }
+    Ok(())
+}
+
+fn check_policy(policy: &RefreshPolicy) -> Result<(), ConfigError> {
+    if !(0.0..=1.0).contains(&policy.advisory_fraction) {
+        return Err(unusable(
+            "refresh policy",
+            "the advisory window is a fraction between 0 and 1",
         ));
     }
     Ok(())
@@ -206,16 +217,14 @@ mod tests {
     async fn a_fixed_token_is_always_there() {
         let token = AccessToken::bearer("t", Timestamp::from_unix_seconds(0));
         let source = TokenManager::fixed(token.clone()).source(&Profile::default());
+        assert_eq!(*source.peek().unwrap(), token);
         assert_eq!(source.token().await.unwrap(), token);
         assert_eq!(source.after_rejection(&token).await.unwrap(), token);
     }
 
     #[test]
     fn a_manager_without_a_transport_is_refused() {
-        let builder = TokenManager::builder(
-            ClientRegistration::public(nowhere(), "x"),
-            Arc::new(MemoryStore::new()) as Arc<dyn TokenStore>,
-        );
+        let builder = TokenManager::builder(ClientRegistration::public(nowhere(), "x"), MemoryStore::new());
         assert!(builder.build().unwrap_err().to_string().contains("transport"));
     }
 }

@@ -4,7 +4,7 @@ use super::TokenManager;
 use crate::error::{ConfigError, TokenError};
 use crate::grant::{Callback, CallbackError, CodeExchange, PendingLogin};
 use crate::profile::Profile;
-use crate::record::{AccessEntry, GrantRecord, Outcome, Recipe};
+use crate::record::{GrantRecord, Outcome, Recipe};
 use crate::refresh::{self, Demand};
 use crate::secret::Secret;
 use crate::target::Target;
@@ -19,6 +19,12 @@ impl TokenManager {
     /// `Config` if the provider has no authorization endpoint.
     pub fn begin_login(&self, redirect_uri: &str, target: Target) -> Result<(Url, PendingLogin), TokenError> {
         let core = &self.held.core;
+        let defaults = &core.client.provider().default_scopes;
+        let target = if target.scope_names().next().is_none() {
+            target.scopes(defaults)
+        } else {
+            target
+        };
         PendingLogin::begin(&core.client, redirect_uri, target, core.options.clock.now())
             .map_err(|error: ConfigError| TokenError::config(error, "login"))
     }
@@ -72,9 +78,9 @@ impl TokenManager {
     pub async fn adopt(&self, profile: &Profile, recipe: Recipe, tokens: &TokenResponse) -> Result<(), TokenError> {
         let core = &self.held.core;
         let now = core.options.clock.now();
-        let access: AccessEntry = refresh::access_entry(core, tokens, &recipe.target);
+        let access = refresh::entry_of(core, tokens, &recipe.target);
         let mut record = GrantRecord::new(recipe, core.client.binding());
-        record.access = Some(access);
+        record.access = Some(access).filter(|_| core.options.cache_access_tokens);
         record.refresh_token.clone_from(&tokens.refresh_token);
         record.refresh_expires_at = tokens.refresh_expires_in.map(|lifetime| now.plus(lifetime));
         record.id_token.clone_from(&tokens.id_token);

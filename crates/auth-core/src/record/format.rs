@@ -9,6 +9,8 @@
 //! later version may add some without a new format number; golden files in
 //! `tests/golden/` pin what is written.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,7 +23,15 @@ use crate::secret::SecretBytes;
 pub const FORMAT: u64 = 1;
 
 pub(super) fn encode(key: &Key, version: Version, contents: &Contents) -> SecretBytes {
-    let mut body = Vec::with_capacity(2048);
+    // Counted first: a buffer that grows leaves copies of the tokens behind.
+    let mut size = Counted(0);
+    write(&mut size, key, version, contents);
+    let mut body = Vec::with_capacity(size.0);
+    write(&mut body, key, version, contents);
+    SecretBytes::new(body)
+}
+
+fn write(out: impl io::Write, key: &Key, version: Version, contents: &Contents) {
     let head = Head {
         format: FORMAT,
         key: key.to_string(),
@@ -29,28 +39,28 @@ pub(super) fn encode(key: &Key, version: Version, contents: &Contents) -> Secret
     };
     let written = match contents {
         Contents::Client(client) => serde_json::to_writer(
-            &mut body,
+            out,
             &Body {
                 head,
                 part: ClientPart { client },
             },
         ),
         Contents::Grant(grant) => serde_json::to_writer(
-            &mut body,
+            out,
             &Body {
                 head,
                 part: GrantPart { grant },
             },
         ),
         Contents::Login(login) => serde_json::to_writer(
-            &mut body,
+            out,
             &Body {
                 head,
                 part: LoginPart { login },
             },
         ),
         Contents::Token(token) => serde_json::to_writer(
-            &mut body,
+            out,
             &Body {
                 head,
                 part: TokenPart { token },
@@ -59,7 +69,19 @@ pub(super) fn encode(key: &Key, version: Version, contents: &Contents) -> Secret
     };
     // Writing to memory can't fail, and every type above maps to JSON.
     debug_assert!(written.is_ok(), "{written:?}");
-    SecretBytes::new(body)
+}
+
+struct Counted(usize);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(super) fn decode(record: &Record) -> Result<Contents, RecordError> {

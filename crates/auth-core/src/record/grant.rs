@@ -206,8 +206,13 @@ pub struct Mark {
     pub host: String,
     /// The process that spends it.
     pub process: u32,
-    /// When the mark was made.
+    /// When this attempt was made.
     pub at: Timestamp,
+    /// When the first attempt to spend this refresh token was made: a server's
+    /// grace counts from there.
+    pub first_at: Timestamp,
+    /// How many attempts there were, this one included.
+    pub attempts: u32,
     /// Whether the answer is known to be lost: its holder said so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ambiguous: bool,
@@ -222,8 +227,21 @@ impl Mark {
             host: crate::host::name(),
             process: std::process::id(),
             at,
+            first_at: at,
+            attempts: 1,
             ambiguous: false,
         }
+    }
+
+    /// A mark of this process for going on from an earlier attempt, if that was to
+    /// spend the same refresh token.
+    pub fn after(earlier: Option<&Self>, parent: &Secret, at: Timestamp) -> Self {
+        let mut mark = Self::new(parent, at);
+        if let Some(earlier) = earlier.filter(|earlier| earlier.parent == mark.parent) {
+            mark.first_at = earlier.first_at;
+            mark.attempts = earlier.attempts.saturating_add(1);
+        }
+        mark
     }
 }
 
@@ -257,7 +275,7 @@ impl Refused {
 }
 
 /// Until when nothing is sent, after failures; shared by all processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BackOff {
     /// Nothing is sent before this time.
@@ -267,6 +285,9 @@ pub struct BackOff {
     /// The HTTP status of the last failure, if there was an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// The error code of the last failure, if the answer had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 impl BackOff {
@@ -276,6 +297,7 @@ impl BackOff {
             until,
             failures,
             status,
+            code: None,
         }
     }
 }

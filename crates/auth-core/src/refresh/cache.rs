@@ -1,17 +1,17 @@
 //! Renewable grants: tokens that can be asked for again. Best effort everywhere: a
 //! store that is away costs a request, never a token.
 
-use super::Demand;
 use super::core::Core;
+use super::demand::{Demand, Want};
 use super::exchange::{self, Sent};
 use super::flight::Landing;
 use super::lease::{Waited, acquire};
-use super::policy::{Freshness, freshness, is_valid};
-use crate::error::{TokenError, TokenErrorKind};
+use super::policy::{Freshness, freshness, is_valid, never_long_enough, within_last};
+use crate::error::{ReauthReason, TokenError, TokenErrorKind};
 use crate::grant::{Grant, TokenRequest};
 use crate::key::Key;
 use crate::observer::Event;
-use crate::record::{AccessEntry, Contents, LoginId, TokenRecord};
+use crate::record::{AccessEntry, Contents, LoginId, TokenRecord, Version};
 use crate::secret::Secret;
 use crate::store::TokenStoreExt as _;
 use crate::target::Target;
@@ -45,17 +45,23 @@ pub(crate) async fn renew_by(core: &Core, grant: &dyn Grant, demand: &Demand, re
         demand,
         recipe,
     };
-    if let Some(access) = cache.adoptable().await {
-        return Ok(AccessToken::from_entry(access));
+    let stored = cache.stored().await;
+    if let Some(failure) = stored
+        .as_ref()
+        .and_then(|record| never_long_enough(&record.access, demand))
+    {
+        return Err(TokenError::new(failure.kind, OPERATION));
     }
-    if demand.stored_only {
-        let reason = crate::error::ReauthReason::NotLoggedIn;
-        return Err(TokenError::reauth(reason, OPERATION));
+    if let Some(record) = stored.filter(|record| cache.is_adoptable(record)) {
+        return Ok(cache.token(record.access));
+    }
+    if demand.want == Want::Stored {
+        return Err(TokenError::reauth(ReauthReason::NoValidToken, OPERATION));
     }
     match cache.lease().await {
         Waited::Met(access) => {
             core.tell(&demand.profile, &Event::Adopted);
-            Ok(AccessToken::from_entry(access))
+            Ok(cache.token(access))
         }
         Waited::TimedOut => cache.fetch().await,
         Waited::Held(lease) => {
@@ -75,8 +81,13 @@ struct Cache<'a> {
 }
 
 impl Cache<'_> {
+    fn token(&self, access: AccessEntry) -> AccessToken {
+        AccessToken::of_login(access, self.recipe.login_id)
+    }
+
+    /// What is stored, if it is ours. A store that hangs costs its time, no more.
     async fn stored(&self) -> Option<TokenRecord> {
-        let loaded = self.core.store.load_contents(&self.key).await;
+        let loaded = self.in_time(self.core.store.load_contents(&self.key)).await?;
         let (_, contents) = match loaded {
             Ok(found) => found?,
             Err(error) => {
@@ -92,6 +103,18 @@ impl Cache<'_> {
         ours.then_some(record)
     }
 
+    /// `None` if it takes longer than a renewable token may wait.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let limit = self.core.options.clock.sleep(self.core.options.timing.renewable_wait);
+        tokio::select! {
+            done = work => Some(done),
+            () = limit => {
+                tracing::warn!(target: "tokenkeep", key = %self.key, "the store does not answer; going on without it");
+                None
+            }
+        }
+    }
+
     async fn adoptable(&self) -> Option<AccessEntry> {
         let record = self.stored().await?;
         self.is_adoptable(&record).then_some(record.access)
@@ -99,38 +122,42 @@ impl Cache<'_> {
 
     fn is_adoptable(&self, record: &TokenRecord) -> bool {
         let (access, demand, now) = (&record.access, self.demand, self.core.options.clock.now());
-        if demand.stored_only {
+        if demand.want == Want::Stored {
             return is_valid(access, now);
         }
         if demand.rejected == Some(access.token.hash()) {
             let interval = self.core.options.policy.rejection_interval;
-            return is_valid(access, now) && record.rejected_refresh_at.is_some_and(|at| now < at.plus(interval));
+            return is_valid(access, now) && within_last(interval, record.rejected_refresh_at, now);
         }
-        if demand.force {
+        if demand.is_forced() {
             return false;
         }
         if let Some(wanted) = demand.min_validity {
-            return access.expires_at.is_none_or(|end| end.since(now) > wanted);
+            return access.expires_at.is_none_or(|end| end.since(now) >= wanted);
         }
         match freshness(access, now, &self.core.options.policy, 1.0) {
             Freshness::Fresh => true,
-            Freshness::Advisory => !demand.advisory,
+            Freshness::Advisory => demand.want != Want::Better,
             Freshness::Due => false,
         }
     }
 
     async fn lease(&self) -> Waited<AccessEntry> {
         let limit = self.core.options.timing.renewable_wait;
-        let waited = acquire(self.core, &self.key, limit, || async { Ok(self.adoptable().await) }).await;
-        waited.unwrap_or_else(|error| {
-            tracing::debug!(target: "tokenkeep", key = %self.key, %error, "no lease; asking without");
-            Waited::TimedOut
-        })
+        let waiting = acquire(self.core, &self.key, limit, || async { Ok(self.adoptable().await) });
+        match self.in_time(waiting).await {
+            Some(Ok(waited)) => waited,
+            Some(Err(error)) => {
+                tracing::debug!(target: "tokenkeep", key = %self.key, %error, "no lease; asking without");
+                Waited::TimedOut
+            }
+            None => Waited::TimedOut,
+        }
     }
 
     async fn fetch_unless_adoptable(&self) -> Landing {
         match self.adoptable().await {
-            Some(access) => Ok(AccessToken::from_entry(access)),
+            Some(access) => Ok(self.token(access)),
             None => self.fetch().await,
         }
     }
@@ -179,7 +206,7 @@ impl Cache<'_> {
 
     async fn keep(&self, response: &TokenResponse) -> AccessToken {
         let access = exchange::access_entry(self.core, response, self.recipe.target);
-        let token = AccessToken::from_entry(access.clone());
+        let token = self.token(access.clone());
         if self.core.options.cache_access_tokens {
             self.save(access).await;
         }
@@ -192,11 +219,9 @@ impl Cache<'_> {
         let mut record = TokenRecord::new(binding, self.grant.name(), self.recipe.target.clone(), access);
         record.login_id = self.recipe.login_id;
         record.rejected_refresh_at = self.demand.rejected.map(|_| self.core.options.clock.now());
-        let saved = self
-            .core
-            .store
-            .replace_contents(&self.key, &Contents::from(record), keep_until)
-            .await;
+        let contents = Contents::from(record);
+        let saving = self.core.store.replace_contents(&self.key, &contents, keep_until);
+        let saved = self.in_time(saving).await.unwrap_or(Ok(Version::after(None)));
         if let Err(error) = saved {
             tracing::warn!(target: "tokenkeep", key = %self.key, %error, "the token can't be stored; it is kept in memory");
         }

@@ -1,15 +1,17 @@
 //! What all flights of a manager share, and the way from a demand to a token.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::engine::Drain;
+use super::demand::Want;
+use super::engine::{self, Drain};
 use super::flight::{Flight, Landing, Reporter};
 use super::settings::{RefreshPolicy, Timing};
 use super::slot::{Slot, Standing};
 use super::token_retry::TokenRetry;
-use super::{Demand, cache, ledger};
+use super::{Demand, cache, check, ledger};
 use crate::client_registration::ClientRegistration;
 use crate::clock::Clock;
 use crate::error::{TokenError, TokenErrorKind};
@@ -35,8 +37,15 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     pub(crate) drain: Drain,
     pub(crate) fixed: Option<AccessToken>,
-    slots: Mutex<HashMap<(Profile, TargetId), Arc<Slot>>>,
+    slots: Mutex<Slots>,
     turns: Mutex<HashMap<Profile, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+#[derive(Debug)]
+struct Slots {
+    by_name: HashMap<(Profile, TargetId), Arc<Slot>>,
+    /// At how many those are looked for that can go.
+    sweep_at: usize,
 }
 
 /// What a manager may be told.
@@ -60,7 +69,10 @@ impl Core {
         grants: Vec<Arc<dyn Grant>>,
         options: Options,
     ) -> Self {
-        let (slots, turns) = (Mutex::default(), Mutex::default());
+        let slots = Slots {
+            by_name: HashMap::new(),
+            sweep_at: SLOTS_SOFT_LIMIT,
+        };
         Self {
             client,
             store,
@@ -69,20 +81,26 @@ impl Core {
             options,
             drain: Drain::default(),
             fixed: None,
-            slots,
-            turns,
+            slots: Mutex::new(slots),
+            turns: Mutex::default(),
         }
     }
 
     /// The slot of this profile and target.
     pub(crate) fn slot(&self, profile: &Profile, target: &Target) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= SLOTS_SOFT_LIMIT {
-            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        let Slots { by_name, sweep_at } = &mut *slots;
+        if by_name.len() >= *sweep_at {
+            by_name.retain(|_, slot| Arc::strong_count(slot) > 1);
+            *sweep_at = SLOTS_SOFT_LIMIT.max(2 * by_name.len());
         }
-        let slot = slots
-            .entry((profile.clone(), target.id()))
-            .or_insert_with(|| Arc::new(Slot::new(profile.clone(), target.clone())));
+        let slot = by_name.entry((profile.clone(), target.id())).or_insert_with(|| {
+            let slot = Slot::new(profile.clone(), target.clone());
+            if let Some(fixed) = &self.fixed {
+                slot.hold(fixed, &*self.options.clock, &self.options.policy);
+            }
+            Arc::new(slot)
+        });
         slot.clone()
     }
 
@@ -91,19 +109,28 @@ impl Core {
         if let Some(fixed) = &self.fixed {
             return Ok(fixed.clone());
         }
-        if !demand.is_special()
-            && let Some(ready) = self.ready(slot)
-        {
+        if let Some(ready) = self.from_memory(slot, &demand) {
             return Ok(ready);
         }
-        let landing = self.fly(slot, &demand).await;
-        match landing {
+        match self.fly(slot, &demand).await {
             // An error never displaces a good token.
-            Err(error) if !demand.is_special() && !error.is_reauth_required() => {
+            Err(error) if demand.is_plain() && !error.ends_the_login() => {
                 slot.peek(&*self.options.clock).map(|held| (*held).clone()).ok_or(error)
             }
             landing => landing,
         }
+    }
+
+    /// What is held, where that meets the demand.
+    fn from_memory(self: &Arc<Self>, slot: &Arc<Slot>, demand: &Demand) -> Option<AccessToken> {
+        if demand.is_plain() {
+            return self.ready(slot);
+        }
+        let clock = &*self.options.clock;
+        let held = slot.peek(clock)?;
+        let useless = demand.rejected == Some(held.hash())
+            && slot.was_renewed_for_rejection(self.options.policy.rejection_interval, clock);
+        (useless || demand.is_met_by(&held, clock.now())).then(|| (*held).clone())
     }
 
     /// The held token, if nobody has to wait for a better one; renewed behind the
@@ -114,39 +141,94 @@ impl Core {
         match standing {
             Standing::Ready => Some(token),
             Standing::ReadyAndAging => {
-                self.renew_behind(slot);
+                self.work_behind(slot);
                 Some(token)
             }
-            Standing::Due => slot
-                .recent_failure(clock)
-                .and_then(|_| slot.peek(clock))
-                .map(|held| (*held).clone()),
+            Standing::Due if slot.is_quiet(clock) => slot.peek(clock).map(|held| (*held).clone()),
+            Standing::Due => None,
         }
     }
 
-    fn renew_behind(self: &Arc<Self>, slot: &Arc<Slot>) {
-        slot.take_check(&*self.options.clock);
-        let mut demand = Demand::new(slot.profile.clone(), slot.target.clone());
-        demand.advisory = slot.is_advisory(&*self.options.clock);
-        if slot.recent_failure(&*self.options.clock).is_none() {
+    /// Renews the held token, or looks at its record, while it goes on being used.
+    fn work_behind(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let clock = &*self.options.clock;
+        slot.take_check(clock);
+        if self.fixed.is_some() || slot.is_quiet(clock) {
+            return;
+        }
+        if slot.is_advisory(clock) {
+            let mut demand = Demand::new(slot.profile.clone(), slot.target.clone());
+            demand.want = Want::Better;
             self.join_or_start(slot, &demand);
+        } else {
+            let (core, slot) = (self.clone(), slot.clone());
+            // Without a thread the next one looks.
+            let _ = engine::spawn(async move { check::look(&core, &slot).await });
         }
     }
 
     async fn fly(self: &Arc<Self>, slot: &Arc<Slot>, demand: &Demand) -> Landing {
-        if !demand.force
+        if demand.want == Want::Stored {
+            return self.look_up(slot, demand).await;
+        }
+        if !demand.is_forced()
             && let Some(error) = slot.recent_failure(&*self.options.clock)
         {
-            return Err(error);
+            return self.in_spite_of(error, slot, demand).await;
         }
+        let mut began_after_us = false;
         loop {
             let (flight, own) = self.join_or_start(slot, demand);
-            let landing = flight.wait().await;
-            match landing {
-                Ok(token) if !own && !demand.is_met_by(&token) => {}
-                landing => return landing,
+            let landing = flight.clone().wait().await;
+            if own {
+                return landing;
             }
+            match landing {
+                landing if demand.is_forced() => {
+                    if began_after_us && flight.is_forced() {
+                        return landing;
+                    }
+                }
+                Ok(token) => {
+                    if demand.is_met_by(&token, self.options.clock.now()) {
+                        return Ok(token);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            began_after_us = true;
         }
+    }
+
+    /// Nothing is asked of the server so soon after a failure; but somebody else may
+    /// have got what is wanted.
+    async fn in_spite_of(self: &Arc<Self>, error: TokenError, slot: &Arc<Slot>, demand: &Demand) -> Landing {
+        if !slot.take_look(&*self.options.clock) {
+            return Err(error);
+        }
+        let stored = Demand {
+            want: Want::Stored,
+            ..demand.clone()
+        };
+        match self.look_up(slot, &stored).await {
+            Ok(token) if demand.is_met_by(&token, self.options.clock.now()) => Ok(token),
+            _ => Err(error),
+        }
+    }
+
+    /// What is stored and valid.
+    async fn look_up(self: &Arc<Self>, slot: &Arc<Slot>, demand: &Demand) -> Landing {
+        let (core, wanted, epoch) = (self.clone(), demand.clone(), slot.epoch());
+        // Boxed: callers should not carry the engine's state in their own.
+        let work = Box::pin(async move { core.renew(&wanted, &Reporter::unheard()).await });
+        let landing = engine::to_its_end(work).await?;
+        if let Ok(token) = &landing
+            && slot.epoch() == epoch
+        {
+            slot.hold(token, &*self.options.clock, &self.options.policy);
+            slot.note_success();
+        }
+        landing.map_err(|error| error.of_profile(&demand.profile))
     }
 
     fn join_or_start(self: &Arc<Self>, slot: &Arc<Slot>, demand: &Demand) -> (Flight, bool) {
@@ -154,40 +236,66 @@ impl Core {
         if let Some(flight) = under_way.as_ref().filter(|flight| !flight.has_landed()) {
             return (flight.clone(), false);
         }
-        let (core, slot, demand) = (self.clone(), slot.clone(), demand.clone());
+        let (core, slot, forced, demand) = (self.clone(), slot.clone(), demand.is_forced(), demand.clone());
         let flight = Flight::start(|reporter| async move { core.carry_out(&slot, demand, reporter).await });
+        let flight = flight.forced(forced);
         *under_way = Some(flight.clone());
         (flight, true)
     }
 
     async fn carry_out(self: Arc<Self>, slot: &Slot, demand: Demand, reporter: Reporter) {
+        let epoch = slot.epoch();
         let landing = self
             .renew(&demand, &reporter)
             .await
             .map_err(|error| error.of_profile(&demand.profile));
-        let clock = &*self.options.clock;
+        // Of an old login nothing is kept but the answer to those who asked for it.
+        if slot.epoch() == epoch {
+            self.note(slot, &demand, &landing, reporter.has_kept());
+        }
         match &landing {
-            Ok(token) => {
-                slot.hold(token, clock, &self.options.policy);
-                slot.note_success();
-            }
             Err(error) if error.is_reauth_required() => {
-                slot.forget();
                 self.tell(&demand.profile, &Event::ReauthRequired(error.clone()));
             }
-            Err(error) => {
-                slot.note_failure(error, clock);
-                self.tell(&demand.profile, &Event::Failed(error.clone()));
-            }
+            Err(error) => self.tell(&demand.profile, &Event::Failed(error.clone())),
+            Ok(_) => {}
         }
         reporter.land(landing);
     }
 
-    async fn renew(&self, demand: &Demand, reporter: &Reporter) -> Landing {
-        match self.grants.first() {
-            Some(grant) if grant.renewal() == Renewal::Repeat => cache::renew(self, &**grant, demand).await,
-            _ => ledger::renew(self, demand, reporter).await,
+    fn note(&self, slot: &Slot, demand: &Demand, landing: &Landing, kept: bool) {
+        let clock = &*self.options.clock;
+        match landing {
+            Ok(token) => {
+                slot.hold(token, clock, &self.options.policy);
+                if kept {
+                    slot.note_kept(clock);
+                } else {
+                    slot.note_success();
+                }
+                if demand.rejected.is_some_and(|rejected| rejected != token.hash()) {
+                    slot.note_rejection_renewed(clock);
+                }
+            }
+            Err(error) if error.ends_the_login() => slot.forget(),
+            Err(error) if error.is_reauth_required() => slot.note_kept(clock),
+            Err(error) => slot.note_failure(error, clock),
         }
+    }
+
+    async fn renew(&self, demand: &Demand, reporter: &Reporter) -> Landing {
+        match self.direct_grant() {
+            Some(grant) => cache::renew(self, grant, demand).await,
+            None => ledger::renew(self, demand, reporter).await,
+        }
+    }
+
+    /// The grant that all profiles use without a login, if the manager has one.
+    pub(crate) fn direct_grant(&self) -> Option<&dyn Grant> {
+        self.grants
+            .first()
+            .map(|grant| &**grant)
+            .filter(|grant| grant.renewal() == Renewal::Repeat)
     }
 
     /// The grant by which a record's tokens came, if this process has it.
@@ -213,16 +321,19 @@ impl Core {
     }
 
     /// Forgets what is held of this profile: it has logged in or out.
-    pub(crate) fn forget(&self, profile: &Profile) {
+    pub(crate) fn start_anew(&self, profile: &Profile) {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        for slot in slots.values().filter(|slot| slot.profile == *profile) {
-            slot.forget();
-            slot.note_success();
+        for slot in slots.by_name.values().filter(|slot| slot.profile == *profile) {
+            slot.start_anew();
         }
     }
 
+    /// Tells the observer. One that panics costs its event, not a token.
     pub(crate) fn tell(&self, profile: &Profile, event: &Event) {
-        self.options.observer.event(profile, event);
+        let telling = AssertUnwindSafe(|| self.options.observer.event(profile, event));
+        if std::panic::catch_unwind(telling).is_err() {
+            tracing::error!(target: "tokenkeep", "the observer panicked");
+        }
     }
 
     /// An error for work that took too long.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::profile::Profile;
 use crate::secret::SecretHash;
 use crate::target::Target;
@@ -12,16 +13,24 @@ use crate::token::AccessToken;
 pub(crate) struct Demand {
     pub(crate) profile: Profile,
     pub(crate) target: Target,
+    pub(crate) want: Want,
     /// The token must still live this long; the policy's margin where not given.
     pub(crate) min_validity: Option<Duration>,
     /// A resource server answered 401 to this token.
     pub(crate) rejected: Option<SecretHash>,
-    /// A new token, whatever there is; also after a refusal.
-    pub(crate) force: bool,
-    /// Made behind the users of a token that is still good.
-    pub(crate) advisory: bool,
-    /// Whatever is held or stored; the server is not asked.
-    pub(crate) stored_only: bool,
+}
+
+/// Which token will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Any that is fresh.
+    Any,
+    /// One beyond the advisory window: asked for behind the users of a good one.
+    Better,
+    /// A new one, whatever there is; also after a refusal.
+    New,
+    /// Whatever is stored and valid; the server is not asked.
+    Stored,
 }
 
 impl Demand {
@@ -29,21 +38,28 @@ impl Demand {
         Self {
             profile,
             target,
+            want: Want::Any,
             min_validity: None,
             rejected: None,
-            force: false,
-            advisory: false,
-            stored_only: false,
         }
     }
 
-    /// Whether only this caller's own flight can answer it.
-    pub(crate) fn is_special(&self) -> bool {
-        self.force || self.rejected.is_some() || self.min_validity.is_some() || self.stored_only
+    /// Whether only a new token will do.
+    pub(crate) fn is_forced(&self) -> bool {
+        self.want == Want::New
+    }
+
+    /// Whether the token in memory may answer it at once, if it is fresh.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.want == Want::Any && self.rejected.is_none() && self.min_validity.is_none()
     }
 
     /// Whether a token from somebody else's flight will do.
-    pub(crate) fn is_met_by(&self, token: &AccessToken) -> bool {
-        !self.force && self.min_validity.is_none() && self.rejected != Some(token.hash())
+    pub(crate) fn is_met_by(&self, token: &AccessToken, now: Timestamp) -> bool {
+        let lives_long_enough = match (self.min_validity, token.expires_at()) {
+            (Some(wanted), Some(end)) => end.since(now) >= wanted,
+            _ => true,
+        };
+        !self.is_forced() && lives_long_enough && self.rejected != Some(token.hash())
     }
 }

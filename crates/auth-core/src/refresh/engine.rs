@@ -65,6 +65,21 @@ impl Drain {
         true
     }
 
+    /// The same without blocking. Waits on a thread of its own: the engine's are
+    /// needed by what is waited for.
+    pub(crate) async fn wait_async(&self, limit: Duration) -> bool {
+        if *self.count() == 0 {
+            return true;
+        }
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let drain = self.clone();
+        let waiting = std::thread::Builder::new().name("tokenkeep-drain".into());
+        let started = waiting.spawn(move || {
+            let _ = tell.send(drain.wait(limit));
+        });
+        started.is_ok() && told.await.unwrap_or(false)
+    }
+
     // A count can't be left half-changed.
     fn count(&self) -> MutexGuard<'_, usize> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -101,11 +116,6 @@ where
 {
     let broken_off = || TokenError::new(TokenErrorKind::Shutdown, "token");
     spawn(future).map_err(|_| broken_off())?.await.map_err(|_| broken_off())
-}
-
-/// Runs what blocks beside the engine's thread; `None` if there is no thread.
-pub(crate) async fn spawn_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    handle().ok()?.spawn_blocking(work).await.ok()
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::target::Target;
 use crate::token::{Answer, TokenResponse, expires_at, read_answer};
 use crate::transport::{HttpRequest, TransportError};
 
+const LIFETIME_LEAST: Duration = Duration::from_secs(10);
+
 /// A request that is ready to be sent: everything that can fail before the network
 /// has been done.
 pub(crate) struct Prepared {
@@ -51,8 +53,20 @@ pub(crate) async fn send(core: &Core, prepared: Prepared) -> Sent {
     }
 }
 
-/// The access token of a response, as it is kept.
+/// The access token of an answer that was just given, as it is kept. One that is
+/// over before it came gets a moment: the resource server judges, and its 401 heals,
+/// but nothing asks for a new one at each call.
 pub(crate) fn access_entry(core: &Core, response: &TokenResponse, asked: &Target) -> AccessEntry {
+    let now = core.options.clock.now();
+    let mut entry = entry_of(core, response, asked);
+    entry.expires_at = entry
+        .expires_at
+        .map(|end| if end <= now { now.plus(LIFETIME_LEAST) } else { end });
+    entry
+}
+
+/// The access token of a response from anywhere, as it is kept.
+pub(crate) fn entry_of(core: &Core, response: &TokenResponse, asked: &Target) -> AccessEntry {
     let now = core.options.clock.now();
     let default = core.client.provider().default_lifetime;
     let mut entry = AccessEntry::bearer(response.access_token.clone(), now, expires_at(response, default, now));

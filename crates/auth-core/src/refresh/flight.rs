@@ -1,6 +1,7 @@
 //! Flights: one piece of work, many who wait for it.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -22,12 +23,16 @@ enum State {
 
 /// A flight, as those see it who wait for it.
 #[derive(Clone, Debug)]
-pub(crate) struct Flight(watch::Receiver<State>);
+pub(crate) struct Flight {
+    state: watch::Receiver<State>,
+    forced: bool,
+}
 
 /// A flight, as the work itself sees it.
 pub(crate) struct Reporter {
     state: watch::Sender<State>,
     drain: Mutex<Option<DrainGuard>>,
+    kept: AtomicBool,
 }
 
 impl Flight {
@@ -40,17 +45,31 @@ impl Flight {
         let (sender, receiver) = watch::channel(State::UnderWay);
         // Without a thread the sender is dropped, and who waits gets an error.
         let _ = engine::spawn(work(Reporter::new(sender)));
-        Self(receiver)
+        Self {
+            state: receiver,
+            forced: false,
+        }
+    }
+
+    /// The same, known to get a new token whatever there is.
+    pub(crate) fn forced(mut self, forced: bool) -> Self {
+        self.forced = forced;
+        self
+    }
+
+    /// Whether it gets a new token whatever there is.
+    pub(crate) fn is_forced(&self) -> bool {
+        self.forced
     }
 
     /// Whether nothing more will come of it.
     pub(crate) fn has_landed(&self) -> bool {
-        matches!(*self.0.borrow(), State::Landed(_)) || self.0.has_changed().is_err()
+        matches!(*self.state.borrow(), State::Landed(_)) || self.state.has_changed().is_err()
     }
 
     /// Waits for what comes of it.
     pub(crate) async fn wait(mut self) -> Landing {
-        let state = self.0.wait_for(|state| !matches!(state, State::UnderWay)).await;
+        let state = self.state.wait_for(|state| !matches!(state, State::UnderWay)).await;
         match state.as_deref() {
             Ok(State::Landed(landing)) => landing.clone(),
             Ok(State::Stalled(error)) => Err(error.clone()),
@@ -64,12 +83,23 @@ impl Reporter {
         Self {
             state,
             drain: Mutex::new(None),
+            kept: AtomicBool::new(false),
         }
     }
 
     /// For work that nobody waits for by a flight.
     pub(crate) fn unheard() -> Self {
         Self::new(watch::Sender::new(State::UnderWay))
+    }
+
+    /// The token that lands could not be renewed; it is still good.
+    pub(crate) fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the token that lands could not be renewed.
+    pub(crate) fn has_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
     }
 
     /// From now on until it has landed the flight must not be cut off.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
+use super::engine;
 use crate::clock::Clock;
 use crate::error::{TokenError, TokenErrorKind};
 use crate::key::Key;
@@ -20,6 +21,7 @@ pub(crate) struct HeldLease {
     id: LeaseId,
     ttl: Duration,
     heartbeat: Option<tokio::task::AbortHandle>,
+    released: bool,
 }
 
 /// What came of waiting for a lease.
@@ -47,11 +49,14 @@ where
     let (id, ttl) = (LeaseId::random(), core.options.timing.lease);
     let begun = clock.monotonic();
     loop {
-        let lease = core
-            .store
-            .try_lease(key, &id, ttl)
-            .await
-            .map_err(|error| TokenError::store(error, "lease"))?;
+        let lease = match core.store.try_lease(key, &id, ttl).await {
+            Ok(lease) => lease,
+            Err(error) => {
+                // It may have been granted all the same.
+                let _ = core.store.release(key, &id).await;
+                return Err(TokenError::store(error, "lease"));
+            }
+        };
         let pause = match lease {
             Lease::Granted => return Ok(Waited::Held(HeldLease::new(core, key, id, ttl))),
             Lease::HeldElsewhere { retry_after } => retry_after,
@@ -87,6 +92,7 @@ impl HeldLease {
             id,
             ttl,
             heartbeat,
+            released: false,
         }
     }
 
@@ -103,6 +109,7 @@ impl HeldLease {
     /// Gives the lease back. A failure does no harm: its time, or its holder, ends.
     pub(crate) async fn release(mut self) {
         self.stop_heartbeat();
+        self.released = true;
         let _ = self.store.release(&self.key, &self.id).await;
     }
 
@@ -116,6 +123,11 @@ impl HeldLease {
 impl Drop for HeldLease {
     fn drop(&mut self) {
         self.stop_heartbeat();
+        if !self.released {
+            // The flight broke off: others need not wait for its end.
+            let (store, key, id) = (self.store.clone(), self.key.clone(), self.id.clone());
+            let _ = engine::spawn(async move { store.release(&key, &id).await });
+        }
     }
 }
 

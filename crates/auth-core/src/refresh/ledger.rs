@@ -17,9 +17,8 @@ use crate::error::{TokenError, TokenErrorKind};
 use crate::grant::{Grant, Renewal};
 use crate::key::Key;
 use crate::observer::Event;
-use crate::record::AccessEntry;
+use crate::record::{AccessEntry, Mark};
 use crate::store::Retry;
-use crate::token::AccessToken;
 
 pub(crate) use login::{login, replace_grant};
 use records::Snapshot;
@@ -47,8 +46,10 @@ pub(crate) async fn renew(core: &Core, demand: &Demand, reporter: &Reporter) -> 
     }
     // One flight of a profile at a time spends; the others find what it left.
     let turn = core.turn(&demand.profile);
-    let _turn = turn.lock().await;
-    ledger.under_lease().await
+    match ledger.take_turn(&turn).await {
+        Some(_turn) => ledger.under_lease().await,
+        None => ledger.after_time_out().await,
+    }
 }
 
 struct Ledger<'a> {
@@ -59,6 +60,15 @@ struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
+    /// `None` if another flight of the profile takes longer than anybody waits.
+    async fn take_turn<'t>(&self, turn: &'t tokio::sync::Mutex<()>) -> Option<tokio::sync::MutexGuard<'t, ()>> {
+        let limit = self.core.options.clock.sleep(self.core.options.timing.lease_wait);
+        tokio::select! {
+            turn = turn.lock() => Some(turn),
+            () = limit => None,
+        }
+    }
+
     fn repeatable(&self, snapshot: &Snapshot) -> Option<&dyn Grant> {
         let record = snapshot.grant.as_ref().filter(|record| record.ended.is_none())?;
         let grant = self.core.grant(&record.recipe.grant)?;
@@ -66,7 +76,7 @@ impl Ledger<'_> {
     }
 
     async fn repeat(&self, grant: &dyn Grant, snapshot: &Snapshot) -> Landing {
-        if let Step::Fail(failure) = self.decide(snapshot, false)
+        if let Step::Fail(failure) = self.decide(snapshot, None)
             && matches!(failure.kind, TokenErrorKind::Config(_))
         {
             return Err(self.failed(failure.kind, None));
@@ -89,8 +99,21 @@ impl Ledger<'_> {
 
     /// What can be answered by reading alone.
     fn without_lease(&self, snapshot: &Snapshot) -> Option<Landing> {
-        match self.decide(snapshot, false) {
-            Step::Adopt(access) | Step::Keep(access) => Some(Ok(AccessToken::from_entry(access))),
+        self.settled(snapshot, self.decide(snapshot, None))
+    }
+
+    /// What a step comes to that needs nothing more.
+    fn settled(&self, snapshot: &Snapshot, step: Step) -> Option<Landing> {
+        match step {
+            Step::Adopt(access) => Some(Ok(snapshot.token(access))),
+            Step::Keep(access, failure) => {
+                self.reporter.keep();
+                if let Some(failure) = failure {
+                    let error = self.failed(failure.kind, failure.retry_after);
+                    tracing::debug!(target: "tokenkeep", %error, "the token that is still good is used");
+                }
+                Some(Ok(snapshot.token(access)))
+            }
             Step::Fail(failure) => Some(Err(self.failed(failure.kind, failure.retry_after))),
             Step::Settle(_) | Step::Spend { .. } => None,
         }
@@ -132,14 +155,23 @@ impl Ledger<'_> {
     }
 
     async fn spend_in_rounds(&self, lease: &HeldLease) -> Landing {
+        let mut seen = MarkSeen::default();
         for _ in 0..ROUNDS_MAX {
             let snapshot = self.load().await?;
-            match self.decide(&snapshot, true) {
-                Step::Adopt(access) | Step::Keep(access) => return Ok(AccessToken::from_entry(access)),
-                Step::Fail(failure) => return Err(self.failed(failure.kind, failure.retry_after)),
-                Step::Settle(pause) => self.core.options.clock.sleep(pause).await,
+            let mark = snapshot.grant.as_ref().and_then(|grant| grant.mark.as_ref());
+            seen.look(mark, self.core.options.clock.monotonic());
+            match self.decide(&snapshot, Some(&seen)) {
+                Step::Settle(pause) => {
+                    lease.confirm().await?;
+                    self.core.options.clock.sleep(pause).await;
+                }
                 Step::Spend { token, interrupted } => {
                     if let Some(landing) = self.spend(lease, snapshot, token, interrupted).await {
+                        return landing;
+                    }
+                }
+                step => {
+                    if let Some(landing) = self.settled(&snapshot, step) {
                         return landing;
                     }
                 }
@@ -148,8 +180,11 @@ impl Ledger<'_> {
         Err(Core::timed_out(OPERATION))
     }
 
-    fn decide(&self, snapshot: &Snapshot, leased: bool) -> Step {
+    /// `leased`: what was seen of a mark under the lease, `None` without it.
+    fn decide(&self, snapshot: &Snapshot, leased: Option<&MarkSeen>) -> Step {
         let record = snapshot.grant.as_ref();
+        let mark = record.and_then(|record| record.mark.as_ref());
+        let monotonic = self.core.options.clock.monotonic();
         let situation = Situation {
             record,
             access: snapshot.access.as_ref(),
@@ -161,7 +196,9 @@ impl Ledger<'_> {
             rotation: self.core.client.provider().rotation,
             takeover_age: self.core.takeover_age(),
             settle: self.core.options.timing.settle,
-            leased,
+            leased: leased.is_some(),
+            mark_seen_for: leased.map_or(Duration::ZERO, |seen| seen.age(monotonic)),
+            mark_is_local: mark.is_some_and(|mark| mark.host == crate::host::name()),
             now: self.core.options.clock.now(),
             policy: &self.core.options.policy,
         };
@@ -179,9 +216,30 @@ impl Ledger<'_> {
     /// What may still be handed out although the refresh failed.
     fn still_valid<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s AccessEntry> {
         let now = self.core.options.clock.now();
-        let plain = !self.demand.force && self.demand.min_validity.is_none();
+        let plain = !self.demand.is_forced() && self.demand.min_validity.is_none();
         snapshot.access.as_ref().filter(|access| {
             plain && super::policy::is_valid(access, now) && self.demand.rejected != Some(access.token.hash())
         })
+    }
+}
+
+/// For how long a flight has seen a mark: other hosts' clocks tell less.
+#[derive(Default)]
+struct MarkSeen {
+    attempt: Option<String>,
+    since: Duration,
+}
+
+impl MarkSeen {
+    fn look(&mut self, mark: Option<&Mark>, monotonic: Duration) {
+        let attempt = mark.map(|mark| mark.attempt.clone());
+        if attempt != self.attempt {
+            self.attempt = attempt;
+            self.since = monotonic;
+        }
+    }
+
+    fn age(&self, monotonic: Duration) -> Duration {
+        monotonic.saturating_sub(self.since)
     }
 }

@@ -13,13 +13,15 @@ use super::policy::{advisory_at, mandatory_at};
 use super::settings::RefreshPolicy;
 use super::token_retry::back_off;
 use crate::clock::{Clock, Timestamp};
-use crate::error::TokenError;
+use crate::error::{TokenError, TokenErrorKind};
 use crate::profile::Profile;
 use crate::store::Retry;
 use crate::target::Target;
 use crate::token::AccessToken;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(3600);
+const QUIET_MAX: Duration = Duration::from_secs(5);
 
 /// What one process holds for one profile and target.
 pub(crate) struct Slot {
@@ -30,6 +32,9 @@ pub(crate) struct Slot {
     failure: Mutex<Failure>,
     /// When the record was last looked at, in milliseconds of the monotonic clock.
     checked_at: AtomicU64,
+    /// Grows when the profile logs in or out: what was begun before then is of the
+    /// old login.
+    epoch: AtomicU64,
 }
 
 /// A token and its ends, in this process's monotonic time and in wall time: what
@@ -60,6 +65,11 @@ struct Failure {
     count: u32,
     until: Duration,
     error: Option<TokenError>,
+    looked_at: Duration,
+    /// Until when a token that could not be renewed is handed out without trying.
+    quiet_until: Duration,
+    /// When a token was last got because of a 401.
+    rejected_renewed_at: Option<Duration>,
 }
 
 /// A held token, borrowed.
@@ -74,6 +84,7 @@ impl Slot {
             flight: Mutex::new(None),
             failure: Mutex::default(),
             checked_at: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
         }
     }
 
@@ -99,8 +110,8 @@ impl Slot {
         Some((held.token.clone(), standing))
     }
 
-    /// Whether the held token has reached its advisory window, or only its record
-    /// is to be looked at.
+    /// Whether the held token has reached its advisory window; if not, only its
+    /// record is to be looked at.
     pub(crate) fn is_advisory(&self, clock: &dyn Clock) -> bool {
         self.held
             .load()
@@ -135,6 +146,18 @@ impl Slot {
         self.held.store(None);
     }
 
+    /// Which login's time it is.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// The profile has logged in or out: nothing of before counts.
+    pub(crate) fn start_anew(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.forget();
+        *self.failure() = Failure::default();
+    }
+
     /// Takes the turn to look at the record, if nobody else took it.
     pub(crate) fn take_check(&self, clock: &dyn Clock) {
         self.mark_checked(clock.monotonic());
@@ -151,17 +174,61 @@ impl Slot {
         failure.error.clone().filter(|_| clock.monotonic() < failure.until)
     }
 
-    pub(crate) fn note_success(&self) {
-        *self.failure() = Failure::default();
+    /// Whether a valid token is handed out without trying to renew it.
+    pub(crate) fn is_quiet(&self, clock: &dyn Clock) -> bool {
+        let failure = self.failure();
+        let now = clock.monotonic();
+        now < failure.quiet_until || (failure.error.is_some() && now < failure.until)
     }
 
-    /// Remembers a failure that time may heal, for a pause that doubles.
+    /// Takes the turn to look into the store in spite of a recent failure: somebody
+    /// else may have succeeded. Once a second.
+    pub(crate) fn take_look(&self, clock: &dyn Clock) -> bool {
+        let mut failure = self.failure();
+        let now = clock.monotonic();
+        let due = now.saturating_sub(failure.looked_at) >= Duration::from_secs(1);
+        if due {
+            failure.looked_at = now;
+        }
+        due
+    }
+
+    pub(crate) fn note_success(&self) {
+        let mut failure = self.failure();
+        *failure = Failure {
+            rejected_renewed_at: failure.rejected_renewed_at,
+            ..Failure::default()
+        };
+    }
+
+    /// A 401 made us get a token, just now.
+    pub(crate) fn note_rejection_renewed(&self, clock: &dyn Clock) {
+        self.failure().rejected_renewed_at = Some(clock.monotonic());
+    }
+
+    /// Whether a 401 made us get a token within this time.
+    pub(crate) fn was_renewed_for_rejection(&self, within: Duration, clock: &dyn Clock) -> bool {
+        let renewed_at = self.failure().rejected_renewed_at;
+        renewed_at.is_some_and(|at| clock.monotonic().saturating_sub(at) < within)
+    }
+
+    /// A token could not be renewed, and is still good.
+    pub(crate) fn note_kept(&self, clock: &dyn Clock) {
+        let mut failure = self.failure();
+        let pause = back_off(FIRST_PAUSE, failure.count).min(QUIET_MAX);
+        failure.count += 1;
+        failure.quiet_until = clock.monotonic().saturating_add(pause);
+    }
+
+    /// Remembers a failure that time or a change of settings may heal, for a pause
+    /// that doubles; a server's own pause counts where it is longer.
     pub(crate) fn note_failure(&self, error: &TokenError, clock: &dyn Clock) {
         let mut failure = self.failure();
+        let own = back_off(FIRST_PAUSE, failure.count);
         let pause = match error.retry() {
+            Retry::After(wanted) => own.max(wanted.min(PAUSE_MAX)),
+            Retry::Never if matches!(error.kind(), TokenErrorKind::Refused(_)) => own,
             Retry::Never | Retry::Now => return,
-            Retry::After(wanted) if wanted > Duration::from_secs(1) => wanted,
-            Retry::After(_) => back_off(FIRST_PAUSE, failure.count),
         };
         failure.count += 1;
         failure.until = clock.monotonic().saturating_add(pause);
@@ -262,7 +329,7 @@ mod tests {
     fn failures_are_remembered_for_a_growing_while() {
         let clock = ManualClock::default();
         let slot = Slot::new(Profile::default(), Target::new());
-        let error = TokenError::new(crate::error::TokenErrorKind::Network, "refresh");
+        let error = TokenError::new(TokenErrorKind::Network, "refresh");
         slot.note_failure(&error, &clock);
         assert!(slot.recent_failure(&clock).is_some());
         clock.advance(Duration::from_secs(1));

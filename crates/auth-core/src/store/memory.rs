@@ -12,7 +12,7 @@ use super::{
     Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listing, Operation, Page, Persistence, RemoveIf, StoreError,
     StoreErrorKind, TokenStore, WriteIf,
 };
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::key::Key;
 use crate::record::Record;
 
@@ -27,6 +27,19 @@ pub struct MemoryStore {
 struct State {
     records: BTreeMap<String, Record>,
     leases: HashMap<Key, (LeaseId, Duration)>,
+    sweep_at: usize,
+}
+
+const SWEEP_LEAST: usize = 1_000;
+
+impl State {
+    /// Drops what is past its end, now and then: each time the number has doubled.
+    fn sweep(&mut self, now: Timestamp) {
+        if self.records.len() >= self.sweep_at {
+            self.records.retain(|_, record| !record.is_past(now));
+            self.sweep_at = SWEEP_LEAST.max(2 * self.records.len());
+        }
+    }
 }
 
 impl MemoryStore {
@@ -86,6 +99,7 @@ impl TokenStore for MemoryStore {
     async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut state = self.state();
+        state.sweep(now);
         let name = record.key().to_string();
         let stored = state
             .records

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
-use crate::record::AccessEntry;
+use crate::record::{AccessEntry, LoginId};
 use crate::secret::{Secret, SecretHash};
 
 /// A valid access token. Cheap to clone.
@@ -15,6 +15,7 @@ use crate::secret::{Secret, SecretHash};
 pub struct AccessToken(Arc<Inner>);
 
 struct Inner {
+    login_id: Option<LoginId>,
     entry: AccessEntry,
     hash: SecretHash,
     header: Option<HeaderValue>,
@@ -26,10 +27,31 @@ impl AccessToken {
         Self::from_entry(AccessEntry::bearer(token.into(), issued_at, None))
     }
 
+    /// The same token, with an end.
+    pub fn until(self, expires_at: Timestamp) -> Self {
+        let mut entry = self.0.entry.clone();
+        entry.expires_at = Some(expires_at);
+        Self::of_login(entry, self.0.login_id)
+    }
+
     pub(crate) fn from_entry(entry: AccessEntry) -> Self {
+        Self::of_login(entry, None)
+    }
+
+    pub(crate) fn of_login(entry: AccessEntry, login_id: Option<LoginId>) -> Self {
         let hash = entry.token.hash();
         let header = authorization(&entry);
-        Self(Arc::new(Inner { entry, hash, header }))
+        Self(Arc::new(Inner {
+            login_id,
+            entry,
+            hash,
+            header,
+        }))
+    }
+
+    /// The login that it belongs to, where there is one.
+    pub(crate) fn login_id(&self) -> Option<LoginId> {
+        self.0.login_id
     }
 
     /// The token itself.

@@ -84,11 +84,11 @@ fn read_error(body: &[u8]) -> Option<Wire> {
 // Printable ASCII only (a terminal would obey control characters), and nothing
 // that we sent as a secret.
 fn clean(text: &str, max: usize, sent: &[&Secret]) -> Option<String> {
-    let mut text = text.to_owned();
+    let mut text: String = text.chars().filter(|c| matches!(c, ' '..='~')).collect();
     for secret in sent.iter().filter(|secret| secret.expose().len() >= 4) {
         text = text.replace(secret.expose(), "[redacted]");
     }
-    let text: String = text.chars().filter(|c| matches!(c, ' '..='~')).take(max).collect();
+    text.truncate(max);
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn what_the_server_says_is_made_safe() {
-        let body = "{\"error\":\"bad\\u001b[2J\",\"error_description\":\"got canary-secret \\u001b]0;x\\u0007 end\"}";
+        let body =
+            "{\"error\":\"bad\\u001b[2J\",\"error_description\":\"got canary-\\u0000secret \\u001b]0;x\\u0007 end\"}";
         let refusal = refusal(read(400, &[], body));
         assert_eq!(refusal.code.as_deref(), Some("bad[2J"));
         assert_eq!(refusal.description.as_deref(), Some("got [redacted] ]0;x end"));

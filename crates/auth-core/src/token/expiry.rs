@@ -25,6 +25,8 @@ pub(crate) fn expires_at(
         .map(|lifetime| received_at.plus(lifetime.min(LIFETIME_MAX)));
     let written = jwt_expiry(response.access_token.expose());
     match (said, written) {
+        // A token that was over before it came: our clock is ahead of the server's.
+        (Some(said), Some(written)) if written <= received_at => Some(said),
         (Some(said), Some(written)) => Some(said.min(written)),
         (Some(end), None) | (None, Some(end)) => Some(end),
         (None, None) => default.map(|lifetime| received_at.plus(lifetime)),
@@ -74,6 +76,7 @@ mod tests {
         assert_eq!(end("opaque", r#","expires_in":60"#), at(1060));
         assert_eq!(end(&jwt(r#"{"exp":1030}"#), r#","expires_in":60"#), at(1030));
         assert_eq!(end(&jwt(r#"{"exp":9999}"#), r#","expires_in":60"#), at(1060));
+        assert_eq!(end(&jwt(r#"{"exp":900}"#), r#","expires_in":60"#), at(1060));
         assert_eq!(end(&jwt(r#"{"exp":1030.7}"#), ""), at(1030));
         assert_eq!(end("opaque", ""), at(1007));
         assert_eq!(end(&jwt(r#"{"exp":"soon"}"#), ""), at(1007));

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::json;
@@ -15,6 +16,8 @@ const TOKEN_MAX: usize = 64 * 1024;
 ///
 /// - `expires_in` may be a number, a float or a string, may be missing or null;
 ///   negative counts as 0;
+/// - a type, scope or lifetime of another kind than expected, or an ID token that
+///   can't be one, counts as missing: a good token is not thrown away for them;
 /// - an empty refresh token is none;
 /// - a member given twice, a token with characters outside `VSCHAR`
 ///   (RFC 6749 appendix A) or over 64 KiB, and nesting deeper than 32 are refused.
@@ -64,6 +67,19 @@ pub enum TokenResponseError {
 }
 
 impl TokenResponse {
+    /// A bearer token from elsewhere (RFC 6750); the other members can be set.
+    pub fn bearer(access_token: impl Into<Secret>) -> Self {
+        Self {
+            access_token: access_token.into(),
+            token_type: "Bearer".into(),
+            expires_in: None,
+            refresh_token: None,
+            refresh_expires_in: None,
+            scope: None,
+            id_token: None,
+        }
+    }
+
     /// Parses the body of an answer.
     ///
     /// # Errors
@@ -81,6 +97,7 @@ impl TokenResponse {
             access_token,
             token_type: wire
                 .token_type
+                .0
                 .filter(|kind| !kind.is_empty())
                 .unwrap_or_else(|| "Bearer".into()),
             expires_in: wire.expires_in.0,
@@ -90,8 +107,9 @@ impl TokenResponse {
                 .0
                 .or(wire.refresh_expires_in.0)
                 .filter(|d| !d.is_zero()),
-            scope: wire.scope.map(|Scopes(scopes)| scopes),
-            id_token: token("id_token", wire.id_token)?,
+            scope: wire.scope.0,
+            // A side show: a bad one must not cost the tokens beside it.
+            id_token: token("id_token", wire.id_token).unwrap_or(None),
         })
     }
 }
@@ -100,7 +118,8 @@ impl TokenResponse {
 #[derive(Deserialize)]
 struct Wire {
     access_token: String,
-    token_type: Option<String>,
+    #[serde(default)]
+    token_type: Text,
     #[serde(default)]
     expires_in: Seconds,
     refresh_token: Option<String>,
@@ -108,7 +127,8 @@ struct Wire {
     refresh_token_expires_in: Seconds,
     #[serde(default)]
     refresh_expires_in: Seconds,
-    scope: Option<Scopes>,
+    #[serde(default)]
+    scope: Scopes,
     id_token: Option<String>,
 }
 
@@ -126,6 +146,24 @@ fn token(name: &'static str, value: Option<String>) -> Result<Option<Secret>, To
 }
 
 #[derive(Default)]
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Other(IgnoredAny),
+        }
+        Ok(Self(match Form::deserialize(deserializer)? {
+            Form::Text(text) => Some(text),
+            Form::Other(_) => None,
+        }))
+    }
+}
+
+#[derive(Default)]
 struct Seconds(Option<Duration>);
 
 impl<'de> Deserialize<'de> for Seconds {
@@ -136,7 +174,7 @@ impl<'de> Deserialize<'de> for Seconds {
             Whole(u64),
             Float(f64),
             Text(String),
-            Null(()),
+            Other(IgnoredAny),
         }
         Ok(Self(match Form::deserialize(deserializer)? {
             Form::Whole(seconds) => Some(Duration::from_secs(seconds)),
@@ -147,7 +185,7 @@ impl<'de> Deserialize<'de> for Seconds {
                 .ok()
                 .filter(|seconds: &f64| seconds.is_finite())
                 .map(from_float),
-            Form::Null(()) => None,
+            Form::Other(_) => None,
         }))
     }
 }
@@ -156,7 +194,8 @@ fn from_float(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
 
-struct Scopes(Vec<String>);
+#[derive(Default)]
+struct Scopes(Option<Vec<String>>);
 
 impl<'de> Deserialize<'de> for Scopes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -165,10 +204,12 @@ impl<'de> Deserialize<'de> for Scopes {
         enum Form {
             Text(String),
             List(Vec<String>),
+            Other(IgnoredAny),
         }
         Ok(Self(match Form::deserialize(deserializer)? {
-            Form::Text(text) => text.split_ascii_whitespace().map(str::to_owned).collect(),
-            Form::List(list) => list,
+            Form::Text(text) => Some(text.split_ascii_whitespace().map(str::to_owned).collect()),
+            Form::List(list) => Some(list),
+            Form::Other(_) => None,
         }))
     }
 }
@@ -246,6 +287,20 @@ mod tests {
         ] {
             assert!(matches!(refused(body), TokenResponseError::Malformed { .. }), "{body}");
         }
+    }
+
+    #[test]
+    fn a_good_token_is_not_thrown_away_for_its_company() {
+        let body = "{\"access_token\":\"a\",\"refresh_token\":\"r\",\"token_type\":{},\"scope\":5,\"expires_in\":true,\"id_token\":\"ü\"}";
+        let response = TokenResponse::parse(body.as_bytes()).unwrap();
+        assert_eq!(
+            (response.refresh_token, response.token_type.as_str()),
+            (Some("r".into()), "Bearer")
+        );
+        assert_eq!(
+            (response.scope, response.expires_in, response.id_token),
+            (None, None, None)
+        );
     }
 
     proptest! {

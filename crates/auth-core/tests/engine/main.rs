@@ -5,8 +5,10 @@
 mod conflicts;
 mod faults;
 mod format;
+mod hard_cases;
 mod login;
 mod many;
 mod never_lost;
 mod renewable;
 mod setup;
+mod storms;

@@ -91,6 +91,10 @@ impl Moody {
         self.failing.lock().unwrap().extend(kinds.iter().rev());
     }
 
+    pub(crate) fn stop_failing(&self) {
+        self.failing.lock().unwrap().clear();
+    }
+
     fn next_failure(&self) -> Option<StoreErrorKind> {
         self.failing.lock().unwrap().pop()
     }
@@ -240,6 +244,16 @@ impl Bench {
             .unwrap()
             .unwrap();
         contents.into_grant().unwrap()
+    }
+
+    pub(crate) async fn version(&self) -> auth_core::record::Version {
+        self.store
+            .inner
+            .load(&Key::grant(&self.profile))
+            .await
+            .unwrap()
+            .unwrap()
+            .version()
     }
 
     /// Changes the stored record as another process would.

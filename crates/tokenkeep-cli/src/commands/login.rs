@@ -7,9 +7,11 @@ mod provider;
 mod secret;
 mod token;
 
+use tokenkeep::clock::Timestamp;
 use tokenkeep::error::{ConfigError, TokenErrorKind};
-use tokenkeep::record::{ClientRecord, Recipe};
-use tokenkeep::{AccessToken, ClientRegistration, TokenError, TokenManager};
+use tokenkeep::key::Key;
+use tokenkeep::record::{ClientRecord, Contents, Recipe, RecordErrorKind};
+use tokenkeep::{ClientRegistration, TokenError, TokenManager};
 
 use self::plan::Plan;
 use crate::args::{Flow, Login};
@@ -20,8 +22,10 @@ use crate::session::Session;
 use crate::text::rfc3339;
 
 pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
-    let stored = session.client_record().await?;
-    let grant = session.grant_record().await?;
+    let stored = readable(session, Key::client(session.profile()), args).await?;
+    let stored = stored.and_then(Contents::into_client);
+    let grant = readable(session, Key::grant(session.profile()), args).await?;
+    let grant = grant.and_then(Contents::into_grant);
     let plan = Plan::resolve(session, args, stored.as_ref(), grant.as_ref()).await?;
     if let Some(stored) = &stored
         && grant.is_some_and(|grant| grant.ended.is_none())
@@ -29,12 +33,35 @@ pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
     {
         refuse_other_client(session, stored, &plan.registration)?;
     }
-    let token = match plan.flow {
+    let end = match plan.flow {
         Flow::Paste => paste::run(session, &plan).await,
         Flow::ClientCredentials => client_credentials::run(session, &plan).await,
         Flow::Token => token::run(session, &plan).await,
     }?;
-    report(session, &plan, &token).await
+    report(session, &plan, end).await
+}
+
+/// What is kept under a key; with `--force` a record that can't be read is as good
+/// as none.
+async fn readable(session: &Session, key: Key, args: &Login) -> Result<Option<Contents>> {
+    let Some(record) = session.store.load(&key).await? else {
+        return Ok(None);
+    };
+    match record.decode() {
+        Ok(contents) => Ok(Some(contents)),
+        // It may be all that a newer version needs: nothing to be replaced by force.
+        Err(error) if matches!(error.kind(), RecordErrorKind::NewerFormat { .. }) => {
+            Err(error.into_store_error(session.store.name()).into())
+        }
+        Err(_) if args.force => Ok(None),
+        Err(error) => {
+            let failure = Failure::from(error.into_store_error(session.store.name()));
+            Err(failure.hint(format!(
+                "replace it by a new login: {}",
+                session.command("login --force")
+            )))
+        }
+    }
 }
 
 /// Keeps the client, does the rest of the login, and takes the client back if that
@@ -81,7 +108,7 @@ fn refused(session: &Session, error: &TokenError) -> Failure {
         TokenErrorKind::Config(ConfigError::PartialCredentials(_)) => secret::missing(session),
         _ => error.clone().into(),
     };
-    session.advise(failure, Some(error))
+    session.advise(failure, error)
 }
 
 fn refuse_other_client(session: &Session, stored: &ClientRecord, asked: &ClientRegistration) -> Result<()> {
@@ -101,24 +128,26 @@ fn recipe(grant: &str, plan: &Plan) -> Recipe {
     Recipe::new(grant, plan.target.clone())
 }
 
-async fn report(session: &Session, plan: &Plan, token: &AccessToken) -> Result<()> {
+async fn report(session: &Session, plan: &Plan, end: Option<Timestamp>) -> Result<()> {
     let renewed = session
         .grant_record()
         .await?
         .is_some_and(|grant| grant.refresh_token.is_some() || grant.recipe.grant == "client_credentials");
-    let end = match token.expires_at() {
+    let end = match end {
         None => "it is not known when the access token expires".to_owned(),
+        Some(end) if end <= Session::now() => "the access token has expired".to_owned(),
         Some(end) => format!(
             "the access token expires in {} ({})",
             duration::words(end.since(Session::now())),
             rfc3339(end).unwrap_or_default()
         ),
     };
-    let renewal = match renewed {
-        true => "it is renewed by itself",
-        false => "nothing renews it: log in again then",
+    let renewal = if renewed {
+        "it is renewed by itself"
+    } else {
+        "nothing renews it: log in again then"
     };
-    session.printer.notice(&format!(
+    session.notice(&format!(
         "logged in: profile {}, {}\nkept in {}, {}\n{end}; {renewal}",
         session.profile(),
         described(&plan.registration),

@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tokenkeep::Profile;
+use tokenkeep::clock::Timestamp;
 use tokenkeep::key::{Key, Part};
-use tokenkeep::record::Contents;
+use tokenkeep::record::{Contents, GrantRecord};
 use tokenkeep::store::{Listed, TokenStoreExt as _};
 
 use self::entry::Entry;
 use crate::args::Status;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
+use crate::output;
 use crate::session::Session;
 
 /// The version of the JSON form.
@@ -42,16 +44,14 @@ pub(super) async fn run(session: &Session, args: &Status) -> Result<()> {
     entries.sort_by_cached_key(Entry::urgency);
     if args.json {
         let text = format!("{:#}\n", object(session, &entries));
-        return session.printer.result(text.as_bytes());
+        return output::result(text.as_bytes());
     }
     if entries.is_empty() {
         let login = session.command("login --flow client-credentials --issuer URL --client-id ID");
-        session
-            .printer
-            .notice(&format!("nothing is kept in {} yet; log in: {login}", session.place()));
+        session.notice(&format!("nothing is kept in {} yet; log in: {login}", session.place()));
         return Ok(());
     }
-    session.printer.styled_result(&table::render(&entries, Session::now()))
+    output::styled_result(&table::render(&entries, Session::now()))
 }
 
 // A login under way or a left-over token makes no profile.
@@ -72,9 +72,30 @@ async fn read(session: &Session, profile: &Profile, parts: &[Listed]) -> Entry {
     let command = session.settings.command(profile, "login");
     match session.store.load_contents(&Key::grant(profile)).await {
         Err(error) => Entry::unreadable(profile, &error),
-        Ok(Some((_, Contents::Grant(grant)))) => Entry::of_grant(profile, &grant, parts, Session::now(), command),
+        Ok(Some((_, Contents::Grant(grant)))) => {
+            let ends = token_ends(session, &grant, parts).await;
+            Entry::of_grant(profile, &grant, &ends, Session::now(), command)
+        }
         Ok(_) => Entry::without_grant(profile, command),
     }
+}
+
+/// When the tokens end that belong to this login; those of an earlier one don't
+/// count, and those that can't be read are as good as lost.
+async fn token_ends(session: &Session, grant: &GrantRecord, parts: &[Listed]) -> Vec<Option<Timestamp>> {
+    let mut ends: Vec<_> = grant.access.iter().map(|access| access.expires_at).collect();
+    for listed in parts
+        .iter()
+        .filter(|listed| matches!(listed.key.part(), Part::Token(_)))
+    {
+        if let Ok(Some((_, Contents::Token(token)))) = session.store.load_contents(&listed.key).await
+            && token.login_id == Some(grant.login_id)
+            && token.target == grant.recipe.target
+        {
+            ends.push(token.access.expires_at);
+        }
+    }
+    ends
 }
 
 fn object(session: &Session, entries: &[Entry]) -> Value {

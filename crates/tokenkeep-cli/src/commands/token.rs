@@ -9,6 +9,7 @@ pub(crate) use format::Format;
 
 use crate::args::{TargetArgs, Token};
 use crate::error::{Failure, Result};
+use crate::output;
 use crate::session::Session;
 use crate::settings::target_of_flags;
 
@@ -17,13 +18,14 @@ pub(super) async fn run(session: &Session, args: &Token) -> Result<()> {
     if let Some(at_least) = args.min_valid {
         source = source.min_validity(at_least);
     }
-    let token = match args.force {
-        true => source.force().await,
-        false => source.token().await,
+    let token = if args.force {
+        source.force().await
+    } else {
+        source.token().await
     };
-    let token = token.map_err(|error| no_token(session, error))?;
+    let token = token.map_err(|error| no_token(session, &error))?;
     let text = args.output.render(&token, session.profile(), Session::now())?;
-    session.printer.result(text.as_bytes())
+    output::result(text.as_bytes())
 }
 
 /// The source of tokens of the profile for the target that the flags name.
@@ -33,6 +35,6 @@ pub(super) async fn source(session: &Session, target: &TargetArgs) -> Result<Tok
 }
 
 /// The failure to get a token, with what to do about it.
-pub(super) fn no_token(session: &Session, error: TokenError) -> Failure {
-    session.advise(error.clone().into(), Some(&error))
+pub(super) fn no_token(session: &Session, error: &TokenError) -> Failure {
+    session.advise(error.clone().into(), error)
 }

@@ -1,13 +1,14 @@
 //! A server, a store of its own, and the command run with nothing else around it.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
-use store_testkit::process::{Output, Process, ProcessBuilder};
+use store_testkit::process::{Output, ProcessBuilder};
 use store_testkit::server::{AuthorizationServer, AuthorizationServerBuilder, Client};
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -80,11 +81,20 @@ impl World {
 
     /// Keeps a login of a person's client under a profile, as made elsewhere.
     pub(crate) fn log_in_person(&self, profile: &str) -> store_testkit::server::Login {
+        self.adopt_login(profile, 3600)
+    }
+
+    /// The same, but its access token is over: the refresh token must be spent.
+    pub(crate) fn log_in_expired_person(&self, profile: &str) -> store_testkit::server::Login {
+        self.adopt_login(profile, 0)
+    }
+
+    fn adopt_login(&self, profile: &str, expires_in: u64) -> store_testkit::server::Login {
         let login = self.server.log_in("desktop", "read");
         let tokens = serde_json::json!({
             "access_token": login.access_token,
             "refresh_token": login.refresh_token,
-            "expires_in": login.expires_in.as_secs(),
+            "expires_in": expires_in,
             "token_type": "Bearer",
         });
         let issuer = self.server.issuer();
@@ -121,7 +131,11 @@ pub(crate) fn assert_fails(output: &Output, code: i32, words: &[&str]) {
     assert_code(output, code);
     assert_eq!(output.stdout(), "");
     for word in words {
-        assert!(output.stderr().contains(word), "{word:?} is not in: {}", output.stderr());
+        assert!(
+            output.stderr().contains(word),
+            "{word:?} is not in: {}",
+            output.stderr()
+        );
     }
 }
 
@@ -135,7 +149,11 @@ pub(crate) fn visit(url: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_at(rest.find('/').unwrap());
     let mut stream = TcpStream::connect(host).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let location = answer.lines().find_map(|line| {
@@ -145,16 +163,84 @@ pub(crate) fn visit(url: &str) -> String {
     location.unwrap_or_else(|| panic!("no redirect: {answer}"))
 }
 
-/// The address that a login by paste prints.
-pub(crate) fn address(process: &Process) -> String {
-    let end = Instant::now() + LIMIT;
-    loop {
-        let text = process.stderr_so_far();
-        let line = text.lines().find(|line| line.trim().starts_with("http://"));
-        if let Some(line) = line.filter(|_| text.contains("press Enter")) {
-            return line.trim().to_owned();
+/// A login by paste that has printed its address.
+pub(crate) struct PasteLogin {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    said: String,
+    pub(crate) address: String,
+}
+
+/// How a login by paste ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl PasteLogin {
+    /// Begins one of the client `desktop`, with further arguments.
+    pub(crate) fn begin(world: &World, arguments: &str) -> Self {
+        let issuer = world.server.issuer();
+        let command = format!("login --flow paste --issuer {issuer} --client-id desktop {arguments}");
+        Self::begin_as(world, &command)
+    }
+
+    /// Begins one with these arguments alone.
+    pub(crate) fn begin_as(world: &World, arguments: &str) -> Self {
+        let mut child = Command::new(BIN)
+            .args(arguments.split_whitespace())
+            .env_clear()
+            .env("HOME", world.home())
+            .env("XDG_DATA_HOME", world.home().join("data"))
+            .env("XDG_CONFIG_HOME", world.home().join("config"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let (mut said, mut address) = (String::new(), String::new());
+        while !said.contains("press Enter") {
+            let mut line = String::new();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "ended early: {said}");
+            if line.trim().starts_with("http://") {
+                line.trim().clone_into(&mut address);
+            }
+            said.push_str(&line);
         }
-        assert!(Instant::now() < end, "no address: {text}");
-        std::thread::sleep(Duration::from_millis(5));
+        Self {
+            child,
+            stderr,
+            said,
+            address,
+        }
+    }
+
+    /// Where the server sends the browser.
+    pub(crate) fn visit(&self) -> String {
+        visit(&self.address)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Pastes, and waits for the end.
+    pub(crate) fn paste(mut self, text: &str) -> Ended {
+        writeln!(self.child.stdin.take().unwrap(), "{text}").unwrap();
+        self.end()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(mut self) -> Ended {
+        self.stderr.read_to_string(&mut self.said).unwrap();
+        let mut stdout = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        Ended {
+            code: self.child.wait().unwrap().code(),
+            stdout,
+            stderr: self.said,
+        }
     }
 }

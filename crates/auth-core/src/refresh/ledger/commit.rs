@@ -6,11 +6,11 @@ use super::spend::Attempt;
 use super::{Ledger, OPERATION};
 use crate::error::TokenError;
 use crate::observer::Event;
-use crate::record::{AccessEntry, GrantRecord, Outcome, Record, Version};
-use crate::refresh::exchange;
+use crate::record::{AccessEntry, GrantRecord, Outcome, Record};
 use crate::refresh::flight::Landing;
 use crate::refresh::policy::{OnConflict, on_conflict};
 use crate::refresh::token_retry::back_off;
+use crate::refresh::{Core, exchange};
 use crate::store::{StoreError, StoreErrorKind, TokenStore as _, WriteIf};
 use crate::token::{AccessToken, TokenResponse};
 
@@ -63,10 +63,10 @@ impl Ledger<'_> {
     }
 
     async fn save_child(&self, attempt: &Attempt, mut child: GrantRecord, access: &AccessEntry) -> Landing {
-        let mut read = attempt.version;
-        let mut record = self.encode(&child, read);
+        let mut when = WriteIf::Matches(attempt.version);
+        let mut record = self.encode(&child, attempt.version);
         loop {
-            match self.save_until_decided(&record, WriteIf::Matches(read)).await {
+            match self.save_until_decided(&record, when).await {
                 Ok(()) => break,
                 Err(error) if error.kind() != StoreErrorKind::Conflict => {
                     return Err(TokenError::store(error, OPERATION));
@@ -74,46 +74,38 @@ impl Ledger<'_> {
                 Err(_) => self.core.tell(&self.demand.profile, &Event::SaveConflict),
             }
             let now = self.load_until_read().await?;
-            let decision = on_conflict(
-                now.grant.as_ref(),
-                child.login_id,
-                attempt.mark.parent,
-                child.refresh_token.as_ref(),
-            );
-            match (decision, now.version, now.grant) {
+            let (parent, token) = (attempt.mark.parent, child.refresh_token.as_ref());
+            match (
+                on_conflict(now.grant.as_ref(), child.login_id, parent, token),
+                now.version,
+                now.grant,
+            ) {
                 (OnConflict::Done, ..) => break,
                 (OnConflict::Rebase, Some(version), Some(current)) => {
                     child = rebased(current, child);
-                    read = version;
-                    record = self.encode(&child, read);
+                    when = WriteIf::Matches(version);
+                    record = self.encode(&child, version);
                 }
-                (OnConflict::Rebase, ..) => return self.save_anew(&child, access).await,
+                // The record is gone, without a tombstone: nobody logged out, so the
+                // login is kept, with a later version than the one that is gone.
+                (OnConflict::Rebase, ..) => when = WriteIf::Absent,
                 (OnConflict::KeepStored | OnConflict::DropChild | OnConflict::RevokeChild, ..) => {
                     self.core.tell(&self.demand.profile, &Event::ChildDropped);
+                    let stored = self.load().await?;
                     return self
-                        .without_lease(&self.load().await?)
-                        .unwrap_or_else(|| Err(Self::moved()));
+                        .without_lease(&stored)
+                        .unwrap_or_else(|| Err(Core::timed_out(OPERATION)));
                 }
             }
         }
-        self.hand_out(&child, access).await
+        Ok(self.hand_out(&child, access).await)
     }
 
-    /// The record is gone, without a tombstone: nobody logged out, so the login is
-    /// kept.
-    async fn save_anew(&self, child: &GrantRecord, access: &AccessEntry) -> Landing {
-        let record = self.encode(child, Version::after(None));
-        self.save_until_decided(&record, WriteIf::Absent)
-            .await
-            .map_err(|error| TokenError::store(error, OPERATION))?;
-        self.hand_out(child, access).await
-    }
-
-    async fn hand_out(&self, child: &GrantRecord, access: &AccessEntry) -> Landing {
+    async fn hand_out(&self, child: &GrantRecord, access: &AccessEntry) -> AccessToken {
         if !self.is_own_target(child) && self.core.options.cache_access_tokens {
             self.save_token(child, access.clone()).await;
         }
-        Ok(AccessToken::from_entry(access.clone()))
+        AccessToken::of_login(access.clone(), Some(child.login_id))
     }
 
     /// Saves, again and again while the store is away or does not say: an answer
@@ -159,15 +151,11 @@ impl Ledger<'_> {
             }
         }
     }
-
-    fn moved() -> TokenError {
-        crate::refresh::Core::timed_out(OPERATION)
-    }
 }
 
 // What time may heal. A save that is denied or too large will be so again, but the
 // tokens in hand exist nowhere else: a person may free the disk or mend the mode.
-fn is_passing(kind: StoreErrorKind) -> bool {
+pub(super) fn is_passing(kind: StoreErrorKind) -> bool {
     !matches!(
         kind,
         StoreErrorKind::Conflict | StoreErrorKind::Unsupported | StoreErrorKind::Invalid

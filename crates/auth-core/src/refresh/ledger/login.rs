@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::commit::is_passing;
 use super::{Core, Demand, Ledger};
 use crate::error::{TokenError, TokenErrorKind};
 use crate::grant::{AuthorizationCode, CodeExchange, Grant as _};
@@ -13,7 +14,7 @@ use crate::refresh::flight::{Landing, Reporter};
 use crate::refresh::lease::Waited;
 use crate::refresh::policy::{Aftermath, after_answer};
 use crate::refresh::token_retry::back_off;
-use crate::store::{TokenStore as _, TokenStoreExt as _};
+use crate::store::{StoreErrorKind, TokenStore as _, TokenStoreExt as _};
 use crate::target::Target;
 use crate::token::{AccessToken, TokenResponse};
 
@@ -38,12 +39,8 @@ pub(crate) async fn login(core: &Core, demand: &Demand, exchange: CodeExchange, 
         ));
     }
     let prepared = exchange::prepare(&core.client, &exchange.request)?;
-    if let Some(sealer) = &core.options.sealer {
-        sealer
-            .data_key(&ledger.key)
-            .await
-            .map_err(|error| TokenError::seal(error, OPERATION))?;
-    }
+    // Held to the end: the answer must find its key.
+    let _data_key = ledger.data_key().await?;
     reporter.keep_alive(&core.drain);
     ledger
         .leased(async {
@@ -52,11 +49,12 @@ pub(crate) async fn login(core: &Core, demand: &Demand, exchange: CodeExchange, 
                 .await
                 .map_err(|error| TokenError::store(error, OPERATION))?;
             let Sent { answer, took } = exchange::send(core, prepared).await;
-            match after_answer(answer, OPERATION) {
+            match after_answer(answer, core.client.provider().rotation, OPERATION) {
                 Aftermath::Commit(response) => {
-                    core.tell(&demand.profile, &Event::Refreshed(took));
                     let record = ledger.record_of(&response, exchange.record.target);
-                    ledger.replace(record).await
+                    let landing = ledger.replace(record).await;
+                    core.tell(&demand.profile, &Event::Refreshed(took));
+                    landing
                 }
                 Aftermath::NotSpent { error, .. } | Aftermath::Ambiguous { error } => Err(error),
                 Aftermath::GrantRefused { refusal } => {
@@ -85,7 +83,9 @@ pub(crate) async fn replace_grant(core: &Core, demand: &Demand, record: GrantRec
 impl Ledger<'_> {
     async fn leased<T>(&self, work: impl Future<Output = Result<T, TokenError>>) -> Result<T, TokenError> {
         let turn = self.core.turn(&self.demand.profile);
-        let _turn = turn.lock().await;
+        let Some(_turn) = self.take_turn(&turn).await else {
+            return Err(Core::timed_out("lease"));
+        };
         let limit = self.core.options.timing.lease_wait;
         let waited = super::acquire(self.core, &self.key, limit, || async { Ok(None::<()>) }).await?;
         let Waited::Held(lease) = waited else {
@@ -112,17 +112,13 @@ impl Ledger<'_> {
         record
     }
 
-    async fn replace(&self, record: GrantRecord) -> Landing {
-        let access = record.access.clone();
-        let mut kept = record;
-        if !self.core.options.cache_access_tokens {
-            kept.access = None;
-        }
-        self.save_login(&kept).await?;
-        match access {
-            Some(access) => Ok(AccessToken::from_entry(access)),
-            None => Err(TokenError::new(TokenErrorKind::Shutdown, OPERATION)),
-        }
+    async fn replace(&self, mut record: GrantRecord) -> Landing {
+        let Some(access) = record.access.clone() else {
+            return Err(TokenError::new(TokenErrorKind::Shutdown, OPERATION));
+        };
+        record.access = record.access.filter(|_| self.core.options.cache_access_tokens);
+        self.save_login(&record).await?;
+        Ok(AccessToken::of_login(access, Some(record.login_id)))
     }
 
     /// A login replaces whatever is stored: the whole record, by compare-and-swap.
@@ -132,6 +128,12 @@ impl Ledger<'_> {
         let begun = clock.monotonic();
         let mut failures = 0;
         while let Err(error) = self.put_login(record).await {
+            if let TokenErrorKind::Store(kind) = error.kind()
+                && !is_passing(*kind)
+                && *kind != StoreErrorKind::Conflict
+            {
+                return Err(error);
+            }
             if failures == 0 {
                 self.core.tell(&self.demand.profile, &Event::SaveDelayed);
             }
@@ -151,7 +153,7 @@ impl Ledger<'_> {
         let contents = Contents::from(record.clone());
         let saved = self.core.store.replace_contents(&self.key, &contents, keep_until).await;
         saved.map_err(|error| TokenError::store(error, OPERATION).of_profile(&self.demand.profile))?;
-        self.core.forget(&self.demand.profile);
+        self.core.start_anew(&self.demand.profile);
         Ok(())
     }
 }

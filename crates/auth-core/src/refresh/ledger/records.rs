@@ -6,6 +6,7 @@ use crate::error::{ConfigError, TokenError};
 use crate::key::Key;
 use crate::record::{AccessEntry, Contents, GrantRecord, TokenRecord, Version};
 use crate::store::{Persistence, StoreError, TokenStore as _, TokenStoreExt as _};
+use crate::token::AccessToken;
 
 /// What was read: the grant record, and the token stored for the target asked for.
 pub(super) struct Snapshot {
@@ -13,6 +14,13 @@ pub(super) struct Snapshot {
     pub(super) grant: Option<GrantRecord>,
     pub(super) access: Option<AccessEntry>,
     pub(super) rejected_refresh_at: Option<Timestamp>,
+}
+
+impl Snapshot {
+    /// A token of the login that was read.
+    pub(super) fn token(&self, access: AccessEntry) -> AccessToken {
+        AccessToken::of_login(access, self.grant.as_ref().map(|grant| grant.login_id))
+    }
 }
 
 impl Ledger<'_> {

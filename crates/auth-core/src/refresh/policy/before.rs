@@ -8,8 +8,14 @@ use crate::error::{ConfigError, ReauthReason, Refusal, TokenErrorKind};
 use crate::grant::Renewal;
 use crate::provider::Rotation;
 use crate::record::{AccessEntry, BackOff, Binding, GrantRecord, Mark};
+use crate::refresh::demand::Want;
 use crate::refresh::{Demand, RefreshPolicy};
 use crate::secret::Secret;
+
+/// How often a refresh token is sent within a server's grace.
+const REPLAYS_MAX: u32 = 3;
+
+const BACK_OFF_MAX: Duration = Duration::from_secs(3600);
 
 /// All that the decision depends on.
 pub(crate) struct Situation<'a> {
@@ -29,6 +35,10 @@ pub(crate) struct Situation<'a> {
     pub(crate) settle: Duration,
     /// Whether we hold the lease: then whoever made a mark is gone.
     pub(crate) leased: bool,
+    /// For how long this flight has seen the mark that is there.
+    pub(crate) mark_seen_for: Duration,
+    /// Whether the mark was made on this host, so that its time is ours.
+    pub(crate) mark_is_local: bool,
     pub(crate) now: Timestamp,
     pub(crate) policy: &'a RefreshPolicy,
 }
@@ -38,8 +48,9 @@ pub(crate) struct Situation<'a> {
 pub(crate) enum Step {
     /// This token meets the demand.
     Adopt(AccessEntry),
-    /// No better token can be had now; this one is still valid.
-    Keep(AccessEntry),
+    /// No better token can be had now; this one is still valid. And why, where
+    /// something failed.
+    Keep(AccessEntry, Option<Failure>),
     /// There is no token to be had.
     Fail(Failure),
     /// Wait this long, read again: a dead holder's request may still be under way.
@@ -80,7 +91,10 @@ pub(crate) fn before_spend(situation: &Situation<'_>, demand: &Demand) -> Step {
             return Step::Adopt(access.clone());
         }
         if was_just_renewed(access, demand, situation) {
-            return Step::Keep(access.clone());
+            return Step::Keep(access.clone(), None);
+        }
+        if let Some(failure) = never_long_enough(access, demand) {
+            return Step::Fail(failure);
         }
     }
     match spendable(record, situation, demand) {
@@ -107,10 +121,10 @@ fn bound_elsewhere(stored: &Binding, ours: &Binding) -> Option<&'static str> {
 }
 
 fn meets(access: &AccessEntry, demand: &Demand, situation: &Situation<'_>) -> bool {
-    if demand.stored_only {
+    if demand.want == Want::Stored {
         return is_valid(access, situation.now);
     }
-    if demand.force || demand.rejected == Some(access.token.hash()) {
+    if demand.is_forced() || demand.rejected == Some(access.token.hash()) {
         return false;
     }
     match demand.min_validity {
@@ -119,16 +133,40 @@ fn meets(access: &AccessEntry, demand: &Demand, situation: &Situation<'_>) -> bo
             .is_none_or(|end| end.since(situation.now) >= wanted.max(Duration::from_millis(1))),
         // Started behind a token's users: what started it must not end it, whatever
         // the jitter of the process that got it.
-        None if demand.advisory => freshness(access, situation.now, situation.policy, 1.0) == Freshness::Fresh,
+        None if demand.want == Want::Better => {
+            freshness(access, situation.now, situation.policy, 1.0) == Freshness::Fresh
+        }
         None => freshness(access, situation.now, situation.policy, 0.0) != Freshness::Due,
     }
 }
 
 fn was_just_renewed(access: &AccessEntry, demand: &Demand, situation: &Situation<'_>) -> bool {
-    demand.rejected == Some(access.token.hash())
-        && situation
-            .rejected_refresh_at
-            .is_some_and(|at| situation.now < at.plus(situation.policy.rejection_interval))
+    let interval = situation.policy.rejection_interval;
+    demand.rejected == Some(access.token.hash()) && within_last(interval, situation.rejected_refresh_at, situation.now)
+}
+
+/// Whether something happened that recently; a time in the future, from a clock
+/// that was set back, does not count.
+pub(crate) fn within_last(interval: Duration, at: Option<Timestamp>, now: Timestamp) -> bool {
+    at.is_some_and(|at| at <= now && now < at.plus(interval))
+}
+
+/// A validity that this server's tokens never have can't be got by asking again.
+pub(crate) fn never_long_enough(access: &AccessEntry, demand: &Demand) -> Option<Failure> {
+    let wanted = demand.min_validity.filter(|_| !demand.is_forced())?;
+    let lifetime = access.expires_at?.since(access.issued_at);
+    (lifetime < wanted).then(|| {
+        let why = format!(
+            "tokens of this server live {} s, {} s are wanted",
+            lifetime.as_secs(),
+            wanted.as_secs()
+        );
+        TokenErrorKind::Config(ConfigError::Unusable {
+            what: "the minimum validity",
+            why,
+        })
+        .into()
+    })
 }
 
 fn spendable(record: &GrantRecord, situation: &Situation<'_>, demand: &Demand) -> Result<Step, Failure> {
@@ -136,15 +174,15 @@ fn spendable(record: &GrantRecord, situation: &Situation<'_>, demand: &Demand) -
         let grant = record.recipe.grant.clone();
         return Err(TokenErrorKind::Config(ConfigError::UnknownGrant { grant }).into());
     }
-    let token = record
-        .refresh_token
-        .as_ref()
-        .filter(|token| !token.is_empty() && !demand.stored_only);
+    if demand.want == Want::Stored {
+        return Err(reauth(ReauthReason::NoValidToken));
+    }
+    let token = record.refresh_token.as_ref().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| reauth(ReauthReason::NoRefreshToken))?;
     if record.refresh_expires_at.is_some_and(|end| end <= situation.now) {
         return Err(reauth(ReauthReason::RefreshTokenExpired));
     }
-    if !demand.force {
+    if !demand.is_forced() {
         check_refused(record)?;
         check_back_off(record.back_off.as_ref(), situation.now)?;
     }
@@ -168,11 +206,16 @@ fn check_refused(record: &GrantRecord) -> Result<(), Failure> {
 }
 
 fn check_back_off(back_off: Option<&BackOff>, now: Timestamp) -> Result<(), Failure> {
-    match back_off.filter(|back_off| back_off.until > now) {
+    // Nobody sets one for longer: then a clock was set back.
+    let sane = |back_off: &&BackOff| back_off.until > now && back_off.until <= now.plus(BACK_OFF_MAX);
+    match back_off.filter(sane) {
         None => Ok(()),
         Some(back_off) => {
             let kind = match back_off.status {
-                Some(status) => TokenErrorKind::Refused(Box::new(Refusal::new(status))),
+                Some(status) => TokenErrorKind::Refused(Box::new(Refusal {
+                    code: back_off.code.clone(),
+                    ..Refusal::new(status)
+                })),
                 None => TokenErrorKind::Network,
             };
             Err(Failure {
@@ -186,16 +229,22 @@ fn check_back_off(back_off: Option<&BackOff>, now: Timestamp) -> Result<(), Fail
 // Whoever made the mark is gone, and nobody knows whether the server has seen the
 // request. What a second one does depends on the server.
 fn go_on_from(mark: &Mark, token: &Secret, situation: &Situation<'_>, demand: &Demand) -> Step {
-    let age = situation.now.since(mark.at);
-    let replayable = match situation.rotation {
-        Rotation::NonRotating => true,
-        Rotation::Grace(grace) => age < grace.saturating_sub(grace_reserve(grace)),
-        Rotation::Strict => false,
+    // Another host's clock may differ from ours: of its marks only counts for how
+    // long we have seen them.
+    let by_clock = if situation.mark_is_local {
+        situation.now.since(mark.at)
+    } else {
+        Duration::ZERO
     };
+    let age = by_clock.max(situation.mark_seen_for);
     // A replay could end the login and the token that is still good; once that is
     // over it costs nothing, and works if the first request never arrived.
-    if !replayable && let Some(access) = valid_access(situation, demand) {
-        return Step::Keep(access.clone());
+    if !is_replayable(mark, situation)
+        && let Some(access) = valid_access(situation, demand)
+        && !demand.is_forced()
+        && demand.min_validity.is_none()
+    {
+        return Step::Keep(access.clone(), None);
     }
     // Its own holder says that its request is over: only the server may lag.
     let over_after = if mark.ambiguous {
@@ -212,14 +261,27 @@ fn go_on_from(mark: &Mark, token: &Secret, situation: &Situation<'_>, demand: &D
     }
 }
 
+/// Whether the server takes a spent refresh token again without harm.
+fn is_replayable(mark: &Mark, situation: &Situation<'_>) -> bool {
+    match situation.rotation {
+        Rotation::NonRotating => true,
+        Rotation::Strict => false,
+        Rotation::Grace(grace) => {
+            let age = situation.now.since(mark.first_at).max(situation.mark_seen_for);
+            let from_the_future = mark.first_at > situation.now.plus(grace_reserve(grace));
+            mark.attempts < REPLAYS_MAX && !from_the_future && age < grace.saturating_sub(grace_reserve(grace))
+        }
+    }
+}
+
 // The request takes time too: the end of the grace is not used up.
 fn grace_reserve(grace: Duration) -> Duration {
     (grace / 5).min(Duration::from_secs(5))
 }
 
 fn keep_or_fail(situation: &Situation<'_>, demand: &Demand, failure: Failure) -> Step {
-    match valid_access(situation, demand).filter(|_| demand.min_validity.is_none() && !demand.force) {
-        Some(access) => Step::Keep(access.clone()),
+    match valid_access(situation, demand).filter(|_| demand.min_validity.is_none() && !demand.is_forced()) {
+        Some(access) => Step::Keep(access.clone(), Some(failure)),
         None => Step::Fail(failure),
     }
 }

@@ -9,6 +9,8 @@ struct Case {
     record: GrantRecord,
     rotation: Rotation,
     leased: bool,
+    mark_seen_for: Duration,
+    mark_is_local: bool,
     renewal: Option<Renewal>,
     rejected_refresh_at: Option<Timestamp>,
     demand: Demand,
@@ -30,6 +32,8 @@ impl Case {
             record,
             rotation: Rotation::Strict,
             leased: true,
+            mark_seen_for: Duration::ZERO,
+            mark_is_local: true,
             renewal: Some(Renewal::RefreshToken),
             rejected_refresh_at: None,
             demand: Demand::new(Profile::default(), Target::new()),
@@ -45,7 +49,15 @@ impl Case {
         self.with(|case| case.record.mark = Some(Mark::new(&"rt".into(), NOW.minus(Duration::from_secs(age)))))
     }
 
+    /// What is decided; why a token is kept is looked at elsewhere.
     fn step(&self) -> Step {
+        match self.whole_step() {
+            Step::Keep(access, _) => Step::Keep(access, None),
+            step => step,
+        }
+    }
+
+    fn whole_step(&self) -> Step {
         let policy = RefreshPolicy::default();
         let situation = Situation {
             record: Some(&self.record),
@@ -57,6 +69,8 @@ impl Case {
             takeover_age: Duration::from_secs(10),
             settle: Duration::from_secs(2),
             leased: self.leased,
+            mark_seen_for: self.mark_seen_for,
+            mark_is_local: self.mark_is_local,
             now: NOW,
             policy: &policy,
         };
@@ -64,7 +78,7 @@ impl Case {
     }
 
     fn keep(&self) -> Step {
-        Step::Keep(self.record.access.clone().unwrap())
+        Step::Keep(self.record.access.clone().unwrap(), None)
     }
 
     fn adopt(&self) -> Step {
@@ -100,25 +114,25 @@ fn a_good_token_is_adopted() {
     assert_eq!(case.step(), case.adopt());
     let advisory = Case::ending_in(200);
     assert_eq!(advisory.step(), advisory.adopt());
-    assert_eq!(advisory.with(|c| c.demand.advisory = true).step(), spend(false));
+    assert_eq!(advisory.with(|c| c.demand.want = Want::Better).step(), spend(false));
     assert_eq!(Case::ending_in(20).step(), spend(false));
 }
 
 #[test]
 fn special_demands() {
     assert_eq!(
-        Case::ending_in(1000).with(|c| c.demand.force = true).step(),
+        Case::ending_in(1000).with(|c| c.demand.want = Want::New).step(),
         spend(false)
     );
     let long = |seconds| Case::ending_in(1000).with(|c| c.demand.min_validity = Some(Duration::from_secs(seconds)));
     assert_eq!(long(999).step(), long(0).adopt());
     assert_eq!(long(1001).step(), spend(false));
-    let stored = Case::ending_in(5).with(|c| c.demand.stored_only = true);
+    let stored = Case::ending_in(5).with(|c| c.demand.want = Want::Stored);
     assert_eq!(stored.step(), stored.adopt());
-    let over = Case::ending_in(-5).with(|c| c.demand.stored_only = true);
+    let over = Case::ending_in(-5).with(|c| c.demand.want = Want::Stored);
     assert_eq!(
         failed(over.step()),
-        TokenErrorKind::ReauthRequired(ReauthReason::NoRefreshToken)
+        TokenErrorKind::ReauthRequired(ReauthReason::NoValidToken)
     );
 }
 
@@ -149,6 +163,8 @@ fn no_login_logout_and_foreign_logins() {
         takeover_age: Duration::ZERO,
         settle: Duration::ZERO,
         leased: false,
+        mark_seen_for: Duration::ZERO,
+        mark_is_local: true,
         now: NOW,
         policy: &policy,
     };
@@ -213,7 +229,10 @@ fn a_refused_token_is_never_sent_again_unless_forced() {
         failed(refused(0, true).step()),
         TokenErrorKind::ReauthRequired(ReauthReason::InterruptedRefresh)
     );
-    assert_eq!(refused(0, false).with(|c| c.demand.force = true).step(), spend(false));
+    assert_eq!(
+        refused(0, false).with(|c| c.demand.want = Want::New).step(),
+        spend(false)
+    );
     let other = Case::ending_in(0)
         .with(|c| c.record.refused = Some(Refused::new(&"older".into(), "invalid_grant", NOW, false)));
     assert_eq!(other.step(), spend(false));
@@ -271,4 +290,66 @@ fn going_on_from_a_mark_waits_then_depends_on_the_server() {
     assert_eq!(valid(grace, 24).step(), spend(true));
     assert_eq!(valid(grace, 25).step(), valid(grace, 25).keep());
     assert_eq!(valid(Rotation::Strict, 11).with(rejecting).step(), spend(true));
+}
+
+#[test]
+fn why_a_token_is_kept_is_known() {
+    let until = NOW.plus(Duration::from_secs(9));
+    let waiting = Case::ending_in(5).with(|c| c.record.back_off = Some(BackOff::new(until, 3, None)));
+    assert!(matches!(waiting.whole_step(), Step::Keep(_, Some(failure)) if failure.kind == TokenErrorKind::Network));
+}
+
+#[test]
+fn a_grace_counts_from_the_first_attempt_and_three_times() {
+    let grace = Rotation::Grace(Duration::from_secs(30));
+    let again = |first: u64, attempts| {
+        Case::ending_in(20).marked(11).with(|c| c.rotation = grace).with(|c| {
+            let mark = c.record.mark.as_mut().unwrap();
+            mark.first_at = NOW.minus(Duration::from_secs(first));
+            mark.attempts = attempts;
+        })
+    };
+    assert_eq!(again(24, 2).step(), spend(true));
+    assert_eq!(again(26, 2).step(), again(26, 2).keep());
+    assert_eq!(again(24, 3).step(), again(24, 3).keep());
+    let future = again(24, 1).with(|c| c.record.mark.as_mut().unwrap().first_at = NOW.plus(Duration::from_secs(60)));
+    assert_eq!(future.step(), future.keep());
+}
+
+#[test]
+fn clocks_of_other_hosts_do_not_count() {
+    let elsewhere = |seen: u64| {
+        Case::ending_in(0).marked(3600).with(|c| {
+            c.mark_is_local = false;
+            c.mark_seen_for = Duration::from_secs(seen);
+        })
+    };
+    assert_eq!(elsewhere(0).step(), Step::Settle(Duration::from_secs(10)));
+    assert_eq!(elsewhere(10).step(), spend(true));
+    let set_back = Case::ending_in(0).with(|c| {
+        c.record.mark = Some(Mark::new(&"rt".into(), NOW.plus(Duration::from_secs(3600))));
+        c.mark_seen_for = Duration::from_secs(10);
+    });
+    assert_eq!(set_back.step(), spend(true));
+}
+
+#[test]
+fn a_validity_that_never_comes_is_an_error_and_costs_nothing() {
+    let case = Case::ending_in(1000).with(|c| c.demand.min_validity = Some(Duration::from_secs(3601)));
+    assert!(matches!(
+        failed(case.step()),
+        TokenErrorKind::Config(ConfigError::Unusable { .. })
+    ));
+}
+
+#[test]
+fn times_from_the_future_do_not_count() {
+    let future = Some(NOW.plus(Duration::from_secs(5)));
+    let case = Case::ending_in(1000)
+        .with(rejecting)
+        .with(|c| c.rejected_refresh_at = future);
+    assert_eq!(case.step(), spend(false));
+    let far = NOW.plus(Duration::from_secs(3601));
+    let case = Case::ending_in(0).with(|c| c.record.back_off = Some(BackOff::new(far, 3, None)));
+    assert_eq!(case.step(), spend(false));
 }

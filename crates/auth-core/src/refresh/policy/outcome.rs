@@ -1,6 +1,7 @@
 //! What an attempt to spend a refresh token came to.
 
 use crate::error::{Refusal, TokenError, TokenErrorKind};
+use crate::provider::Rotation;
 use crate::token::{Answer, TokenResponse};
 use crate::transport::{Delivery, TransportError};
 
@@ -21,8 +22,16 @@ pub(crate) enum Aftermath {
 }
 
 /// Classifies an answer, or none.
-pub(crate) fn after_answer(answer: Result<Answer, TransportError>, operation: &'static str) -> Aftermath {
+pub(crate) fn after_answer(
+    answer: Result<Answer, TransportError>,
+    rotation: Rotation,
+    operation: &'static str,
+) -> Aftermath {
     match answer {
+        Ok(Answer::Refused(refusal)) if rotation != Rotation::NonRotating && may_come_from_a_gateway(&refusal) => {
+            let error = TokenError::new(TokenErrorKind::Refused(refusal), operation);
+            Aftermath::Ambiguous { error }
+        }
         Ok(answer) if answer.refuses_the_grant() => match answer {
             Answer::Refused(refusal) => Aftermath::GrantRefused { refusal },
             // Only refusals refuse.
@@ -49,5 +58,60 @@ pub(crate) fn after_answer(answer: Result<Answer, TransportError>, operation: &'
         Err(error) => Aftermath::Ambiguous {
             error: TokenError::transport(error, operation),
         },
+    }
+}
+
+/// Whether the answer may come from something between us and the token endpoint,
+/// which may have spent the token meanwhile: it names no OAuth error code, and its
+/// status says that somebody waited for somebody, or broke off.
+fn may_come_from_a_gateway(refusal: &Refusal) -> bool {
+    refusal.code.is_none() && matches!(refusal.status, 408 | 500 | 502 | 504)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: Option<&str>, rotation: Rotation) -> Aftermath {
+        let refusal = Refusal {
+            code: code.map(str::to_owned),
+            ..Refusal::new(status)
+        };
+        after_answer(Ok(Answer::Refused(Box::new(refusal))), rotation, "refresh")
+    }
+
+    #[test]
+    fn a_gateway_does_not_say_what_the_server_did() {
+        for status in [408, 500, 502, 504] {
+            assert!(
+                matches!(refused(status, None, Rotation::Strict), Aftermath::Ambiguous { .. }),
+                "{status}"
+            );
+            assert!(
+                matches!(refused(status, None, Rotation::NonRotating), Aftermath::NotSpent { .. }),
+                "{status}"
+            );
+            let code = Some("server_error");
+            assert!(
+                matches!(refused(status, code, Rotation::Strict), Aftermath::NotSpent { .. }),
+                "{status}"
+            );
+        }
+        for status in [400, 401, 403, 404, 429, 503] {
+            assert!(
+                matches!(refused(status, None, Rotation::Strict), Aftermath::NotSpent { .. }),
+                "{status}"
+            );
+        }
+        let grant = refused(400, Some("invalid_grant"), Rotation::Strict);
+        assert!(matches!(grant, Aftermath::GrantRefused { .. }));
+    }
+
+    #[test]
+    fn what_was_never_sent_is_not_spent() {
+        let not_sent = after_answer(Err(TransportError::not_sent("x")), Rotation::Strict, "refresh");
+        assert!(matches!(not_sent, Aftermath::NotSpent { refusal: None, .. }));
+        let unknown = after_answer(Err(TransportError::ambiguous("x")), Rotation::NonRotating, "refresh");
+        assert!(matches!(unknown, Aftermath::Ambiguous { .. }));
     }
 }

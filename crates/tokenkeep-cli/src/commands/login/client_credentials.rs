@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use tokenkeep::clock::Timestamp;
 use tokenkeep::key::Key;
 use tokenkeep::record::{Contents, TokenRecord};
 use tokenkeep::store::{StoreError, TokenStoreExt as _};
-use tokenkeep::{AccessToken, MemoryStore, TokenStore};
+use tokenkeep::{MemoryStore, TokenStore};
 
 use super::plan::Plan;
 use super::{recipe, refused, with_client};
@@ -17,7 +18,7 @@ const GRANT: &str = "client_credentials";
 
 /// Tries it in memory first: a login that the server refuses leaves nothing behind,
 /// and takes nothing from what is kept.
-pub(super) async fn run(session: &Session, plan: &Plan) -> Result<AccessToken> {
+pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timestamp>> {
     let scratch: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
     let trial = session.manager_over(plan.registration.clone(), scratch.clone())?;
     trial.enrol(session.profile(), recipe(GRANT, plan)).await?;
@@ -30,7 +31,7 @@ pub(super) async fn run(session: &Session, plan: &Plan) -> Result<AccessToken> {
     if let Err(error) = keep(session, plan, &scratch).await {
         tracing::warn!(target: "tokenkeep", %error, "the first token can't be stored; the next use gets another");
     }
-    Ok(token)
+    Ok(token.expires_at())
 }
 
 // The token belongs to the login that was kept, not to the trial.

@@ -1,6 +1,6 @@
 //! A person logs in in a browser, anywhere, and pastes the last address or the code.
 
-use tokenkeep::AccessToken;
+use tokenkeep::clock::Timestamp;
 use tokenkeep::grant::{CallbackError, CodeExchange, PendingLogin};
 use tokenkeep::key::Key;
 use tokenkeep::login::{PasteError, Pasted};
@@ -12,28 +12,30 @@ use super::with_client;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input;
+use crate::output;
 use crate::session::Session;
 
 /// Codes are good for minutes; so is a login under way.
 const KEPT_FOR: std::time::Duration = std::time::Duration::from_secs(600);
 
-pub(super) async fn run(session: &Session, plan: &Plan) -> Result<AccessToken> {
+pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timestamp>> {
     let manager = session.manager(plan.registration.clone())?;
     let (url, pending) = manager.begin_login(&plan.redirect_uri, plan.target.clone())?;
     let key = remember(session, url.query_pairs().find(|(name, _)| name == "state"), &pending).await?;
-    session.printer.essential(&format!(
+    output::say(&format!(
         "open this address in a browser, anywhere, and log in:\n\n  {url}\n\nthen paste the address of the page you \
          are led to (it need not load), or the code, and press Enter:"
     ));
     let line = input::line().await?;
-    let exchange = Pasted::parse(&line).and_then(|pasted| pasted.accept(&manager, pending));
+    let exchange = Pasted::parse(line.expose()).and_then(|pasted| pasted.accept(&manager, pending));
     // Whatever was pasted: this login is over, its state and verifier are used up.
     session.store.remove(&key, RemoveIf::Any).await?;
     let exchange: CodeExchange = exchange.map_err(|error| bad_paste(session, error))?;
-    with_client(session, plan, async |manager| {
+    let token = with_client(session, plan, async |manager| {
         manager.finish_login(session.profile(), exchange).await
     })
-    .await
+    .await?;
+    Ok(token.expires_at())
 }
 
 // Written before anybody goes to a browser: a store that can't be written is found

@@ -1,6 +1,8 @@
 //! What the login is to be: flags, environment, configuration file, and what was
 //! kept at the last login, in this order.
 
+use std::fmt;
+
 use tokenkeep::client_auth::ClientAuthMethod;
 use tokenkeep::record::{ClientRecord, GrantRecord};
 use tokenkeep::{ClientRegistration, SecretSource, Target};
@@ -112,7 +114,7 @@ fn client_auth(session: &Session, args: &Login) -> Result<Option<ClientAuthMetho
         "client_auth",
         config.client_auth.as_ref(),
     )?;
-    let parsed = given.map(|text| text.parse().map_err(|error| Failure::of(Exit::Usage, error)));
+    let parsed = given.map(|text| text.parse().map_err(|error| unusable("client_auth", error)));
     parsed.transpose()
 }
 
@@ -127,6 +129,11 @@ fn target(session: &Session, args: &Login, grant: Option<&GrantRecord>, usual: &
         None if scopes.is_empty() => build_target(usual.to_vec(), audience, resources),
         _ => named,
     })
+}
+
+/// The error that a setting makes no sense.
+pub(super) fn unusable(setting: &str, why: impl fmt::Display) -> Failure {
+    Failure::new(Exit::Configuration, format!("{setting} can't be used: {why}"))
 }
 
 /// The error that a setting is nowhere; it names every place that was looked at.

@@ -9,8 +9,8 @@ use tokenkeep::http::HttpTransport;
 use tokenkeep::provider::{self, Rotation};
 use tokenkeep::record::ClientRecord;
 
-use super::plan::missing;
-use crate::args::{Flow, Server};
+use super::plan::{missing, unusable};
+use crate::args::{Flow, ServerArgs};
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::session::Session;
@@ -20,7 +20,7 @@ use crate::settings::pick;
 /// known by its issuer only.
 pub(super) async fn resolve(
     session: &Session,
-    args: &Server,
+    args: &ServerArgs,
     stored: Option<&ClientRecord>,
     flow: Flow,
 ) -> Result<Provider> {
@@ -65,7 +65,7 @@ enum Kind {
 }
 
 impl Named {
-    fn resolve(session: &Session, args: &Server) -> Result<Self> {
+    fn resolve(session: &Session, args: &ServerArgs) -> Result<Self> {
         let config = &session.settings.config;
         let issuer = pick(args.issuer.as_ref(), "issuer", config.issuer.as_ref())?;
         let token = pick(
@@ -162,8 +162,4 @@ fn parse_rotation(text: &str) -> Result<Rotation> {
         _ => None,
     }
     .ok_or_else(|| unusable("rotation", "write strict, none or grace:SECONDS"))
-}
-
-fn unusable(setting: &str, why: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Configuration, format!("{setting} can't be used: {why}"))
 }

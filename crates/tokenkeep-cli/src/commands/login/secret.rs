@@ -5,7 +5,7 @@ use tokenkeep::client_auth::ClientAuthMethod;
 use tokenkeep::{Secret, SecretSource};
 
 use super::plan;
-use crate::args::{Client, Flow};
+use crate::args::{ClientArgs, Flow};
 use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
@@ -25,15 +25,15 @@ pub(super) struct Wanted {
 
 /// Finds the client secret. What the configuration file names stays where it is and
 /// is read each time; everything else is read now and kept in the store.
-pub(super) async fn resolve(session: &Session, args: &Client, wanted: Wanted) -> Result<SecretSource> {
+pub(super) async fn resolve(session: &Session, args: &ClientArgs, wanted: Wanted) -> Result<SecretSource> {
     if wanted.way == Some(ClientAuthMethod::None) {
         return Ok(SecretSource::None);
     }
     if let Some(given) = given(args).await? {
-        return match given.is_empty() {
-            true => Err(Failure::new(Exit::Configuration, "the client secret given is empty")),
-            false => Ok(given.into()),
-        };
+        if given.is_empty() {
+            return Err(Failure::new(Exit::Configuration, "the client secret given is empty"));
+        }
+        return Ok(given.into());
     }
     let config = &session.settings.config;
     if let Some(name) = &config.client_secret_env {
@@ -65,9 +65,9 @@ pub(super) fn missing(session: &Session) -> Failure {
     )
 }
 
-async fn given(args: &Client) -> Result<Option<Secret>> {
+async fn given(args: &ClientArgs) -> Result<Option<Secret>> {
     if args.client_secret_stdin {
-        return Ok(Some(Secret::new(input::line().await?)));
+        return input::line().await.map(Some);
     }
     if let Some(path) = &args.client_secret_file {
         return input::secret_file(path).map(Some);

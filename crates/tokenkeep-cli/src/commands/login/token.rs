@@ -1,7 +1,10 @@
 //! Tokens from elsewhere, read from stdin.
 
-use tokenkeep::AccessToken;
+use std::sync::Arc;
+
+use tokenkeep::clock::Timestamp;
 use tokenkeep::token::TokenResponse;
+use tokenkeep::{MemoryStore, TokenStore};
 
 use super::plan::{Plan, missing};
 use super::{recipe, with_client};
@@ -10,8 +13,12 @@ use crate::exit::Exit;
 use crate::input;
 use crate::session::Session;
 
-pub(super) async fn run(session: &Session, plan: &Plan) -> Result<AccessToken> {
-    let tokens = read(&input::text().await?)?;
+pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timestamp>> {
+    let given = match input::prompt_secret("Access token, or JSON token response on one line").await? {
+        Some(typed) => typed,
+        None => input::text().await?,
+    };
+    let tokens = read(given.expose())?;
     // Only a refresh token asks anything of the server.
     let grant = match tokens.refresh_token {
         Some(_) => "authorization_code",
@@ -25,11 +32,29 @@ pub(super) async fn run(session: &Session, plan: &Plan) -> Result<AccessToken> {
             return Err(missing(session, "issuer", "--issuer or --token-endpoint"));
         }
     }
+    if tokens.refresh_token.is_none() {
+        try_out(session, plan, &tokens).await?;
+    }
     with_client(session, plan, async |manager| {
-        manager.adopt(session.profile(), recipe(grant, plan), &tokens).await?;
-        manager.source(session.profile()).current().await
+        manager.adopt(session.profile(), recipe(grant, plan), &tokens).await
     })
-    .await
+    .await?;
+    let kept = session.grant_record().await?;
+    Ok(kept.and_then(|grant| grant.access?.expires_at))
+}
+
+// In memory first: a token that is over already takes nothing from what is kept.
+async fn try_out(session: &Session, plan: &Plan, tokens: &TokenResponse) -> Result<()> {
+    let scratch: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
+    let trial = session.manager_over(plan.registration.clone(), scratch)?;
+    trial.adopt(session.profile(), recipe("static", plan), tokens).await?;
+    match trial.source(session.profile()).current().await {
+        Err(error) if error.is_reauth_required() => {
+            let message = "the access token from stdin has expired already; nothing was stored";
+            Err(Failure::new(Exit::Failure, message).hint("get a new one where this one came from"))
+        }
+        outcome => Ok(outcome.map(|_| ())?),
+    }
 }
 
 fn read(text: &str) -> Result<TokenResponse> {

@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokenkeep::Profile;
 use tokenkeep::clock::Timestamp;
-use tokenkeep::key::Part;
 use tokenkeep::record::{GrantRecord, Outcome};
-use tokenkeep::store::{Listed, StoreError};
+use tokenkeep::store::StoreError;
 
 use crate::text::rfc3339;
 
@@ -60,15 +59,16 @@ impl State {
 }
 
 impl Entry {
+    /// What a grant record says, and when the tokens of this login end.
     pub(super) fn of_grant(
         profile: &Profile,
         grant: &GrantRecord,
-        parts: &[Listed],
+        ends: &[Option<Timestamp>],
         now: Timestamp,
         login: String,
     ) -> Self {
         let repeats = grant.recipe.grant == "client_credentials";
-        let (valid, access_expires_at) = access(grant, parts, now);
+        let (valid, access_expires_at) = access(ends, now);
         let refresh_ended = grant.refresh_expires_at.is_some_and(|end| end <= now);
         let refreshable = grant.ended.is_none()
             && (repeats || (grant.refresh_token.is_some() && !grant.is_refused() && !refresh_ended));
@@ -154,19 +154,11 @@ impl Entry {
     }
 }
 
-// A grant that repeats its request keeps its tokens in records of their own, one
-// for each target; the longest-lived one is shown.
-fn access(grant: &GrantRecord, parts: &[Listed], now: Timestamp) -> (bool, Option<Timestamp>) {
-    let own = grant.access.as_ref().map(|access| access.expires_at);
-    let others = parts
-        .iter()
-        .filter(|listed| matches!(listed.key.part(), Part::Token(_)))
-        .map(|listed| listed.hints.access_expires_at);
-    let ends = own.into_iter().chain(others.filter(|_| own.is_none()));
-    // No end known: good until a server says otherwise.
-    match ends.max_by_key(|end| (end.is_none(), *end)) {
+// No end known: good until a server says otherwise.
+fn access(ends: &[Option<Timestamp>], now: Timestamp) -> (bool, Option<Timestamp>) {
+    match ends.iter().max_by_key(|end| (end.is_none(), **end)) {
         None => (false, None),
-        Some(end) => (end.is_none_or(|end| end > now), end),
+        Some(end) => (end.is_none_or(|end| end > now), *end),
     }
 }
 

@@ -1,0 +1,71 @@
+//! Looking at a record behind the users of a good token: has somebody logged in or
+//! out, is there a newer token? Nothing is asked of the server.
+
+use super::Demand;
+use super::core::Core;
+use super::demand::Want;
+use super::policy::{Freshness, freshness};
+use super::slot::Slot;
+use super::{cache, ledger};
+use crate::key::Key;
+use crate::record::GrantRecord;
+use crate::store::TokenStoreExt as _;
+use crate::token::AccessToken;
+
+pub(crate) async fn look(core: &Core, slot: &Slot) {
+    let mut epoch = slot.epoch();
+    let mut demand = Demand::new(slot.profile.clone(), slot.target.clone());
+    demand.want = Want::Stored;
+    let stored = match core.direct_grant() {
+        Some(grant) => cache::renew(core, grant, &demand).await.ok(),
+        None => match login_of(core, slot).await {
+            Look::Unknown => None,
+            Look::Over => return slot.start_anew(),
+            look => {
+                if matches!(look, Look::New) {
+                    slot.start_anew();
+                    epoch = slot.epoch();
+                }
+                ledger::renew(core, &demand, &super::Reporter::unheard()).await.ok()
+            }
+        },
+    };
+    let Some(token) = stored.filter(|token| is_newer(core, slot, token)) else {
+        return;
+    };
+    if slot.epoch() == epoch {
+        slot.hold(&token, &*core.options.clock, &core.options.policy);
+    }
+}
+
+enum Look {
+    /// The record can't be read now: nothing follows from that.
+    Unknown,
+    /// Logged out.
+    Over,
+    /// Logged in anew.
+    New,
+    Same,
+}
+
+async fn login_of(core: &Core, slot: &Slot) -> Look {
+    let held = slot.peek(&*core.options.clock).and_then(|held| held.login_id());
+    match core.store.load_contents(&Key::grant(&slot.profile)).await {
+        Err(_) => Look::Unknown,
+        Ok(stored) => match stored.and_then(|(_, contents)| contents.into_grant()) {
+            Some(GrantRecord {
+                login_id, ended: None, ..
+            }) if held.is_some_and(|held| held != login_id) => Look::New,
+            Some(GrantRecord { ended: None, .. }) => Look::Same,
+            _ => Look::Over,
+        },
+    }
+}
+
+/// Whether a stored token is better than the held one.
+fn is_newer(core: &Core, slot: &Slot, token: &AccessToken) -> bool {
+    let clock = &*core.options.clock;
+    let held = slot.peek(clock);
+    let newer = held.is_none_or(|held| *held != *token && held.issued_at() <= token.issued_at());
+    newer && freshness(token.entry(), clock.now(), &core.options.policy, 0.0) != Freshness::Due
+}

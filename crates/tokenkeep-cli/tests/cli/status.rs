@@ -1,0 +1,124 @@
+//! What is stored.
+
+use serde_json::json;
+
+use super::support::{World, assert_code, assert_fails, json as parsed};
+
+#[test]
+fn an_empty_store() {
+    let world = World::new();
+    let status = world.run("status");
+    assert_code(&status, 0);
+    assert_eq!(status.stdout(), "");
+    assert!(status.stderr().contains("login"), "{}", status.stderr());
+    let object = parsed(&world.run("status --json"));
+    assert_eq!(object["profiles"], json!([]));
+    assert!(!world.home().join("data").exists(), "status made something");
+}
+
+#[test]
+fn the_json_form() {
+    let world = World::new();
+    world.log_in_service("service");
+    world.log_in_person("person");
+    assert_code(&world.run_with("-p pasted login --flow token", "opaque"), 0);
+    let requests = world.server.counters().token_requests;
+    let object = parsed(&world.run("status --json"));
+    assert_eq!(object["schema"], 1);
+    assert_eq!(object["store"], format!("json:{}", world.store_file().display()));
+    let profiles = object["profiles"].as_array().unwrap();
+    let names: Vec<_> = profiles
+        .iter()
+        .map(|profile| profile["profile"].as_str().unwrap())
+        .collect();
+    assert_eq!(names[0], "pasted", "the one that nothing renews comes first");
+    for profile in profiles {
+        let keys: Vec<&String> = profile.as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            [
+                "access_expires_at",
+                "access_expires_at_epoch",
+                "expires_in_s",
+                "grant",
+                "last_error",
+                "last_refresh",
+                "next_action",
+                "profile",
+                "refresh_expires_at",
+                "refreshable",
+                "state"
+            ]
+        );
+    }
+    let of = |name: &str| profiles.iter().find(|profile| profile["profile"] == name).unwrap();
+    assert_eq!(of("service")["state"], "valid");
+    assert_eq!(of("service")["grant"], "client_credentials");
+    assert_eq!(of("service")["refreshable"], true);
+    assert!(of("service")["expires_in_s"].as_u64().unwrap() > 3500);
+    assert_eq!(of("person")["state"], "valid");
+    assert_eq!(of("person")["next_action"], json!(null));
+    assert!(of("person")["last_refresh"].is_string());
+    assert_eq!(of("pasted")["state"], "ending");
+    assert_eq!(of("pasted")["next_action"], "tokenkeep -p pasted login");
+    assert_eq!(
+        world.server.counters().token_requests,
+        requests,
+        "status asked the server"
+    );
+    let one = parsed(&world.run("status person --json"));
+    assert_eq!(one["profiles"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_table() {
+    let world = World::new();
+    world.log_in_service("service");
+    let table = world.run("status").stdout();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        lines[0]
+            .split("  ")
+            .map(str::trim)
+            .filter(|cell| !cell.is_empty())
+            .collect::<Vec<_>>(),
+        ["PROFILE", "STATE", "TIME LEFT", "REFRESH", "LAST REFRESH", "NEXT"]
+    );
+    assert!(lines[1].starts_with("service  valid  59m"), "{table}");
+    assert_eq!(lines.len(), 2);
+    assert!(!table.contains('\u{1b}'));
+    assert!(world.run("--color always status").stdout().contains('\u{1b}'));
+    assert!(!world.run("--color never status").stdout().contains('\u{1b}'));
+}
+
+#[test]
+fn a_revoked_login_is_the_most_urgent() {
+    let world = World::new();
+    world.log_in_service("service");
+    let login = world.log_in_person("person");
+    world.server.revoke_family_of(&login.refresh_token);
+    let token = world.run("-p person token --force");
+    assert_fails(
+        &token,
+        4,
+        &["a login is required", "hint: log in: tokenkeep -p person login"],
+    );
+    let object = parsed(&world.run("status --json"));
+    let first = &object["profiles"][0];
+    assert_eq!(first["profile"], "person");
+    assert_eq!(first["refreshable"], false);
+    assert_eq!(first["next_action"], "tokenkeep -p person login");
+    assert_eq!(first["last_error"], "refused: invalid_grant");
+}
+
+#[test]
+fn a_profile_that_is_not_there() {
+    let world = World::new();
+    for name in ["prod", "production", "staging"] {
+        world.log_in_service(name);
+    }
+    let words = ["no profile prd in json:/", "it has prod, production, staging"];
+    assert_fails(&world.run("status prd"), 3, &words);
+    assert_fails(&world.run("-p prd token"), 3, &words);
+    assert_fails(&world.run("status ../x"), 2, &["profile name"]);
+}

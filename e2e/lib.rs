@@ -1,0 +1,1 @@
+//! End-to-end tests; see the README. There is nothing to link against.

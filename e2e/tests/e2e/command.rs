@@ -1,0 +1,78 @@
+//! The built command, with an environment of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use store_testkit::process::{Output, ProcessBuilder, workspace_binary};
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// Where a test keeps its files, and how it calls the command.
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join("data/tokens.json")
+    }
+
+    /// The command with these arguments; nothing of our environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> ProcessBuilder {
+        ProcessBuilder::new(binary())
+            .env("HOME", self.folder.path())
+            .env("TOKENKEEP_STORE", format!("json:{}", self.store().display()))
+            .args(arguments)
+    }
+
+    /// A pipe with a name, in our folder.
+    pub(crate) fn pipe(&self, name: &str) -> PathBuf {
+        let pipe = self.folder.path().join(name);
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        pipe
+    }
+
+    /// The command with this file as its standard input.
+    pub(crate) fn command_reading(&self, input: &Path, arguments: &[&str]) -> ProcessBuilder {
+        ProcessBuilder::new("/bin/sh")
+            .env("HOME", self.folder.path())
+            .env("TOKENKEEP_STORE", format!("json:{}", self.store().display()))
+            .args(["-c", "exec \"$@\" < \"$0\""])
+            .arg(input)
+            .arg(binary())
+            .args(arguments)
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        finish(self.command(arguments))
+    }
+
+    /// What it prints; it must succeed.
+    pub(crate) fn print(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.code(), Some(0), "{arguments:?}\n{}", output.stderr());
+        output.stdout().trim_end().to_owned()
+    }
+}
+
+pub(crate) fn finish(command: ProcessBuilder) -> Output {
+    command.spawn().unwrap().wait(LIMIT).unwrap()
+}
+
+pub(crate) fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| workspace_binary("tokenkeep-cli", "tokenkeep").unwrap())
+}

@@ -1,0 +1,8 @@
+//! Several processes, real servers, real faults, with the built command.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod command;
+mod oidc;
+mod processes;
+mod provider;

@@ -1,0 +1,106 @@
+//! Many processes of the command over one JSON file.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use store_testkit::process::run_many;
+use store_testkit::server::{AuthorizationServer, Client, Rotation};
+
+use crate::command::{Home, LIMIT, finish};
+
+fn server() -> AuthorizationServer {
+    AuthorizationServer::builder()
+        .client(Client::public("app"))
+        .client(Client::confidential("service", "service-secret"))
+        .rotation(Rotation::Strict)
+        .latency(Duration::from_millis(50))
+        .start()
+        .unwrap()
+}
+
+/// A login whose access token is over and whose refresh token is good.
+fn expired_login(home: &Home, server: &AuthorizationServer) {
+    let login = server.log_in("app", "api");
+    let tokens = format!(
+        r#"{{"access_token":"{}","refresh_token":"{}","expires_in":0}}"#,
+        login.access_token, login.refresh_token
+    );
+    let adopt = [
+        "login",
+        "--flow",
+        "token",
+        "--token-endpoint",
+        &server.token_endpoint(),
+        "--client-id",
+        "app",
+    ];
+    let output = finish(home.command(&adopt).args(["--client-auth", "none"]).stdin(tokens));
+    assert_eq!(output.code(), Some(0), "{}", output.stderr());
+}
+
+#[test]
+fn thirty_two_processes_on_an_expired_rotating_grant_make_one_refresh() {
+    let (home, server) = (Home::new(), server());
+    expired_login(&home, &server);
+    let outputs = run_many(32, LIMIT, |_| home.command(&["token"])).unwrap();
+    let tokens: HashSet<String> = outputs
+        .iter()
+        .map(|output| {
+            assert_eq!(output.code(), Some(0), "{}", output.stderr());
+            output.stdout()
+        })
+        .collect();
+    assert_eq!(tokens.len(), 1);
+    let counters = server.counters();
+    assert_eq!(counters.requests_of("refresh_token"), 1);
+    assert_eq!(
+        (counters.double_spends, counters.logins_lost, counters.families_revoked),
+        (0, 0, 0)
+    );
+    assert!(server.is_live(tokens.iter().next().unwrap().trim()));
+    // The grant is alive: it can be refreshed once more.
+    let forced = home.print(&["token", "--force"]);
+    assert!(server.is_live(&forced) && !tokens.contains(&forced));
+    assert_eq!(server.counters().double_spends, 0);
+}
+
+#[test]
+fn processes_that_are_killed_leave_a_file_that_works() {
+    let (home, server) = (Home::new(), server());
+    expired_login(&home, &server);
+    for round in 0..20 {
+        let mut running = home.command(&["token", "--force"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(3 * round));
+        running.kill().unwrap();
+        drop(running);
+        let output = home.run(&["status", "--json"]);
+        assert_eq!(output.code(), Some(0), "{}", output.stderr());
+    }
+    // Strict rotation: an interrupted refresh may have spent the token. Then the answer is
+    // an honest one; a file that can't be read would be another (6).
+    let output = home.run(&["token", "--force"]);
+    assert!(
+        matches!(output.code(), Some(0 | 4)),
+        "{:?} {}",
+        output.code(),
+        output.stderr()
+    );
+    if output.code() == Some(4) {
+        assert!(output.stderr().contains("interrupted"), "{}", output.stderr());
+    }
+}
+
+#[test]
+fn a_termination_waits_for_the_refresh() {
+    let (home, server) = (Home::new(), server());
+    expired_login(&home, &server);
+    for round in 1..=10 {
+        let mut running = home.command(&["token", "--force"]).spawn().unwrap();
+        assert!(server.wait_for_token_requests_blocking(round, LIMIT));
+        running.terminate().unwrap();
+        running.wait(LIMIT).unwrap();
+    }
+    let counters = server.counters();
+    assert_eq!((counters.double_spends, counters.logins_lost), (0, 0));
+    assert!(server.is_live(&home.print(&["token"])));
+}
