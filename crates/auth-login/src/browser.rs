@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use url::{Host, Url};
 
 /// Longer than any authorization URL; shorter than what systems refuse.
@@ -98,9 +99,14 @@ impl Browser {
         }
         let address = address(url).ok_or(BrowserError::Address)?;
         let browser = self.clone();
-        let opening = tokio::task::spawn_blocking(move || browser.open_at(&address));
+        let (sender, outcome) = oneshot::channel();
+        // Not one of the runtime's threads: some browsers run in the terminal until they
+        // are left, and the end of a runtime waits for its threads.
+        std::thread::spawn(move || {
+            let _ = sender.send(browser.open_at(&address));
+        });
         let broken = |_| BrowserError::Usual(io::Error::other("given up"));
-        opening.await.map_err(broken)?
+        outcome.await.map_err(broken)?
     }
 
     fn open_at(&self, address: &str) -> Result<(), BrowserError> {

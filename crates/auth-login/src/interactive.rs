@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use auth_core::clock::{Clock, SystemClock};
 use auth_core::grant::CallbackError;
-use auth_core::{AccessToken, Profile, Target, TokenError, TokenManager};
+use auth_core::{AccessToken, Profile, Secret, Target, TokenError, TokenManager};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -45,7 +45,7 @@ pub struct LoopbackLogin {
     browser: Browser,
     timeout: Duration,
     return_to: String,
-    pasted: Option<mpsc::Receiver<String>>,
+    pasted: Option<mpsc::Receiver<Secret>>,
     notice: Arc<dyn Fn(Notice) + Send + Sync>,
     clock: Arc<dyn Clock>,
 }
@@ -139,7 +139,7 @@ impl LoopbackLogin {
     /// Takes pasted lines as well: a redirect URL or a code ends the login, if it
     /// comes first. What can't be used is said as [`Notice::Paste`]; when the sender is
     /// gone, the browser is waited for alone.
-    pub fn pasted(mut self, lines: mpsc::Receiver<String>) -> Self {
+    pub fn pasted(mut self, lines: mpsc::Receiver<Secret>) -> Self {
         self.pasted = Some(lines);
         self
     }

@@ -39,7 +39,12 @@ impl Page {
     /// The login failed, for this reason.
     pub fn failure(reason: &str, return_to: &str) -> Self {
         let end = format!("You can close this tab and go back to {return_to}.");
-        Self::new(StatusCode::OK, "/failed", "The login failed", &[reason, &end])
+        Self::new(
+            StatusCode::OK,
+            "/failed",
+            "The login failed",
+            &[&sentence(reason), &end],
+        )
     }
 
     /// The answer of the authorization server is here, but what becomes of it takes
@@ -90,6 +95,13 @@ impl Page {
         html.push_str("</main></body></html>\n");
         Self { status, path, html }
     }
+}
+
+/// An error's words begin small.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars).collect()
 }
 
 fn escape(text: &str) -> String {

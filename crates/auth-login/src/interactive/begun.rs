@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::fmt;
 
-use auth_core::TokenManager;
 use auth_core::grant::{Callback, CallbackError, CodeExchange, PendingLogin};
+use auth_core::{Secret, TokenManager};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -139,11 +139,11 @@ fn judge(
 async fn first_paste(
     login: &LoopbackLogin,
     pending: &PendingLogin,
-    lines: Option<&mut mpsc::Receiver<String>>,
+    lines: Option<&mut mpsc::Receiver<Secret>>,
 ) -> Result<CodeExchange, CallbackError> {
     if let Some(lines) = lines {
         while let Some(line) = lines.recv().await {
-            match Pasted::parse(&line).and_then(|pasted| pasted.accept(&login.manager, pending.clone())) {
+            match Pasted::parse(line.expose()).and_then(|pasted| pasted.accept(&login.manager, pending.clone())) {
                 Ok(exchange) => return Ok(exchange),
                 Err(PasteError::Callback(error @ (CallbackError::Denied { .. } | CallbackError::Expired))) => {
                     return Err(error);

@@ -185,7 +185,7 @@ async fn a_paste_may_come_first() {
     let login = bench.finish(begun);
     lines.send("two words".into()).await.unwrap();
     lines.send("http://127.0.0.1/?code=x&state=other".into()).await.unwrap();
-    lines.send(answer).await.unwrap();
+    lines.send(answer.into()).await.unwrap();
     let token = login.await.unwrap().unwrap();
     assert!(bench.server.is_live(token.secret().expose()));
     let notices = bench.notices();
