@@ -19,15 +19,14 @@ const TOOLS: [Tool; 1] = [Tool {
     package: "chromium",
 }];
 
-/// Sees to it that the programs are there which the tests of these crates start; of all
+/// Sees to it that the programs are there that the tests of these crates name; of all
 /// crates where none is named.
 pub(crate) fn require(workspace: &Workspace, crates: &[&str]) -> Result<(), Failure> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     for tool in &TOOLS {
-        let start = format!("Command::new(\"{}\")", tool.program);
         let is_used = workspace.members.iter().any(|member| {
             let asked = crates.is_empty() || crates.contains(&&*member.name);
-            asked && member.name != "xtask" && mentions(&member.folder, &start)
+            asked && member.name != "xtask" && mentions(&member.folder, tool.program)
         });
         if is_used && !is_installed(&path, tool.program) {
             install(tool)?;

@@ -75,7 +75,7 @@ pub enum LoginError {
     #[error("the browser could not come back to us")]
     Listen(#[from] ListenError),
     /// Nobody came back.
-    #[error("nobody logged in within {} seconds", .0.as_secs())]
+    #[error("nobody logged in within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The code got no token, or it could not be kept.
     #[error("the login could not be completed")]

@@ -20,6 +20,10 @@ impl Home {
         }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("data/tokens.json")
     }

@@ -96,7 +96,7 @@ fn nobody_comes() {
     let world = World::new();
     let ended = begin(&world, "--timeout 1s").end();
     assert_eq!((ended.code, &*ended.stdout), (Some(4), ""), "{}", ended.stderr);
-    for words in ["nobody logged in within 1 seconds", "--timeout", "--flow paste"] {
+    for words in ["nobody logged in within 1 s", "--timeout", "--flow paste"] {
         assert!(ended.stderr.contains(words), "{}", ended.stderr);
     }
 }
