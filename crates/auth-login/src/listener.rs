@@ -112,15 +112,8 @@ impl Listener {
         }
     }
 
-    /// From now on every answer comes too late: the login got one in another way.
-    pub fn close_to_answers(&mut self) {
-        if matches!(self.stage, Stage::Waiting) {
-            self.stage = Stage::Taken(None);
-        }
-    }
-
-    /// Does the work while late visitors get their answers. A browser held for more
-    /// than 30 seconds is shown `unfinished`.
+    /// Does the work; every answer that comes now comes too late, and is told so. A
+    /// browser held for more than 30 seconds is shown `unfinished`.
     pub async fn during<T>(&mut self, work: impl Future<Output = T>, unfinished: &Page) -> T {
         let mut work = pin!(work);
         let mut limit = Some(self.clock.sleep(HOLD_LIMIT));

@@ -75,7 +75,6 @@ impl BegunLogin {
                 never = open_browser(&login, &url) => match never {},
             }
         };
-        listener.close_to_answers();
         match outcome {
             Ok(exchange) => Ok(ReceivedCode {
                 login,

@@ -185,7 +185,12 @@ async fn a_paste_may_come_first() {
     let login = bench.finish(begun);
     lines.send("two words".into()).await.unwrap();
     lines.send("http://127.0.0.1/?code=x&state=other".into()).await.unwrap();
-    lines.send(answer.into()).await.unwrap();
+    let gate = Gate::new();
+    bench.server.inject(Fault::none().hold_before(&gate));
+    lines.send(answer.as_str().into()).await.unwrap();
+    gate.wait_for_arrivals(1).await;
+    assert_eq!(get(&answer).await.status, 410);
+    gate.release();
     let token = login.await.unwrap().unwrap();
     assert!(bench.server.is_live(token.secret().expose()));
     let notices = bench.notices();
@@ -234,11 +239,15 @@ async fn a_browser_is_not_held_for_ever() {
     let (gate, clock) = (Gate::new(), ManualClock::default());
     bench.server.inject(Fault::none().hold_before(&gate));
     let begun = bench.login().clock(clock.clone()).begin().await.unwrap();
-    let url = begun.url().clone();
+    let (url, redirect_uri) = (begun.url().clone(), begun.redirect_uri().to_owned());
     let login = bench.finish(begun);
     let browser = tokio::spawn(async move { browse(url.as_str()).await });
     gate.wait_for_arrivals(1).await;
-    clock.advance(Duration::from_secs(30));
+    // Longer than a silent connection may stay.
+    clock.advance(Duration::from_secs(11));
+    assert_eq!(get(&redirect_uri).await.status, 410);
+    assert!(!browser.is_finished());
+    clock.advance(Duration::from_secs(19));
     let answers = browser.await.unwrap();
     assert_eq!(answers.last().unwrap().url.path(), "/unfinished");
     assert!(answers.last().unwrap().body.contains("your terminal shows how it ends"));
