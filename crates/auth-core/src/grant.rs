@@ -7,6 +7,7 @@ mod authorization_code;
 mod client_credentials;
 mod fixed;
 mod request;
+mod revocation;
 mod wire;
 
 use std::fmt;
@@ -15,6 +16,7 @@ pub use authorization_code::{AuthorizationCode, Callback, CallbackError, CodeExc
 pub use client_credentials::ClientCredentials;
 pub use fixed::Fixed;
 pub use request::{RequestKind, TokenRequest};
+pub(crate) use revocation::{TokenTypeHint, revocation_request};
 pub(crate) use wire::http_request;
 
 use crate::error::ConfigError;

@@ -2,7 +2,9 @@
 
 mod builder;
 mod login;
+mod logout;
 mod status;
+mod web_login;
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 pub use builder::TokenManagerBuilder;
 pub use status::ProfileStatus;
+pub use web_login::WebLoginError;
 
 use crate::client_registration::ClientRegistration;
 use crate::error::TokenError;

@@ -56,6 +56,11 @@ impl Profile {
         self.0.split('/').map(unescape).collect()
     }
 
+    /// The name under which logins under way are kept.
+    pub(crate) fn of_logins() -> Self {
+        Self("_logins".into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

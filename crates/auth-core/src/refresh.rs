@@ -27,7 +27,7 @@ pub(crate) use demand::{Demand, Want};
 pub(crate) use engine::to_its_end;
 pub(crate) use exchange::entry_of;
 pub(crate) use flight::{Flight, Reporter};
-pub(crate) use ledger::{login, replace_grant};
+pub(crate) use ledger::{end_login, login, replace_grant};
 pub use settings::{RefreshPolicy, Timing};
 pub(crate) use slot::{Peeked, Slot};
 pub use token_retry::TokenRetry;

@@ -12,6 +12,9 @@ use crate::target::Target;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LoginRecord {
+    /// The profile that it is for; empty where whoever began it knows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub profile: String,
     /// To whom the code will be sent.
     pub binding: Binding,
     /// The hash of the `state` parameter.
@@ -48,6 +51,7 @@ impl LoginRecord {
         begun_at: Timestamp,
     ) -> Self {
         Self {
+            profile: String::new(),
             binding,
             state: state.hash(),
             verifier,

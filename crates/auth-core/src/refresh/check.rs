@@ -13,29 +13,36 @@ use crate::store::TokenStoreExt as _;
 use crate::token::AccessToken;
 
 pub(crate) async fn look(core: &Core, slot: &Slot) {
-    let mut epoch = slot.epoch();
+    let (clock, policy) = (&*core.options.clock, &core.options.policy);
+    let epoch = slot.epoch();
+    let look = match core.direct_grant() {
+        Some(_) => Look::Same,
+        None => login_of(core, slot).await,
+    };
+    match look {
+        Look::Unknown => {}
+        Look::Over => slot.start_anew(),
+        Look::New => match stored(core, slot).await {
+            Some(token) => slot.start_anew_with(&token, clock, policy),
+            None => slot.start_anew(),
+        },
+        Look::Same => {
+            let newer = stored(core, slot).await.filter(|token| is_newer(core, slot, token));
+            if let Some(token) = newer.filter(|_| slot.epoch() == epoch) {
+                slot.hold(&token, clock, policy);
+            }
+        }
+    }
+}
+
+async fn stored(core: &Core, slot: &Slot) -> Option<AccessToken> {
     let mut demand = Demand::new(slot.profile.clone(), slot.target.clone());
     demand.want = Want::Stored;
-    let stored = match core.direct_grant() {
-        Some(grant) => cache::renew(core, grant, &demand).await.ok(),
-        None => match login_of(core, slot).await {
-            Look::Unknown => None,
-            Look::Over => return slot.start_anew(),
-            look => {
-                if matches!(look, Look::New) {
-                    slot.start_anew();
-                    epoch = slot.epoch();
-                }
-                ledger::renew(core, &demand, &super::Reporter::unheard()).await.ok()
-            }
-        },
+    let landing = match core.direct_grant() {
+        Some(grant) => cache::renew(core, grant, &demand).await,
+        None => ledger::renew(core, &demand, &super::Reporter::unheard()).await,
     };
-    let Some(token) = stored.filter(|token| is_newer(core, slot, token)) else {
-        return;
-    };
-    if slot.epoch() == epoch {
-        slot.hold(&token, &*core.options.clock, &core.options.policy);
-    }
+    landing.ok()
 }
 
 enum Look {

@@ -3,6 +3,7 @@
 
 mod commit;
 mod login;
+mod logout;
 mod records;
 mod spend;
 
@@ -21,6 +22,7 @@ use crate::record::{AccessEntry, Mark};
 use crate::store::Retry;
 
 pub(crate) use login::{login, replace_grant};
+pub(crate) use logout::end_login;
 use records::Snapshot;
 
 pub(super) const OPERATION: &str = "refresh";

@@ -153,8 +153,19 @@ impl Slot {
 
     /// The profile has logged in or out: nothing of before counts.
     pub(crate) fn start_anew(&self) {
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.begin_epoch();
         self.forget();
+    }
+
+    /// The profile has logged in anew, and this is a token of that login. There is
+    /// no moment without one.
+    pub(crate) fn start_anew_with(&self, token: &AccessToken, clock: &dyn Clock, policy: &RefreshPolicy) {
+        self.begin_epoch();
+        self.hold(token, clock, policy);
+    }
+
+    fn begin_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
         *self.failure() = Failure::default();
     }
 

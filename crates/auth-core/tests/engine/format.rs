@@ -154,6 +154,7 @@ fn logins() {
         target(),
         AT,
     );
+    record.profile = "ana".into();
     record.nonce = Some("nonce".into());
     record.browser = Some(Secret::new("browser").hash());
     record.issuer_required = true;

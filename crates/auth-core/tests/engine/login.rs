@@ -10,16 +10,20 @@ use store_testkit::server::{Endpoint, Fault};
 
 use crate::setup::Bench;
 
-const REDIRECT: &str = "http://127.0.0.1/callback";
+pub(crate) const REDIRECT: &str = "http://127.0.0.1/callback";
 
-/// Goes where a browser would, and comes back with the query.
-async fn browse(url: &str) -> Callback {
+/// Goes where a browser would, and gives the address that it is sent back to.
+pub(crate) async fn location(url: &str) -> String {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();
     let answer = client.get(url).send().await.unwrap();
-    Callback::from_url(answer.headers()["location"].to_str().unwrap()).unwrap()
+    answer.headers()["location"].to_str().unwrap().to_owned()
+}
+
+async fn browse(url: &str) -> Callback {
+    Callback::from_url(&location(url).await).unwrap()
 }
 
 #[tokio::test]

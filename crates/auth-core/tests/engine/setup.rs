@@ -183,6 +183,7 @@ impl Bench {
             auth_core::provider::with_endpoints(token, Some(endpoint(self.server.authorization_endpoint())));
         provider.issuer = Some(Issuer::new(self.server.issuer()).unwrap());
         provider.issuer_in_callback = true;
+        provider.revocation_endpoint = Some(endpoint(self.server.revocation_endpoint()));
         provider.rotation = self.rotation;
         provider
     }

@@ -89,7 +89,10 @@ impl Ledger<'_> {
                 // The record is gone, without a tombstone: nobody logged out, so the
                 // login is kept, with a later version than the one that is gone.
                 (OnConflict::Rebase, ..) => when = WriteIf::Absent,
-                (OnConflict::KeepStored | OnConflict::DropChild | OnConflict::RevokeChild, ..) => {
+                (decision @ (OnConflict::KeepStored | OnConflict::DropChild | OnConflict::RevokeChild), ..) => {
+                    if decision == OnConflict::RevokeChild {
+                        self.revoke_late(&child, &access.token).await;
+                    }
                     self.core.tell(&self.demand.profile, &Event::ChildDropped);
                     let stored = self.load().await?;
                     return self

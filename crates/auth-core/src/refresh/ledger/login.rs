@@ -81,7 +81,7 @@ pub(crate) async fn replace_grant(core: &Core, demand: &Demand, record: GrantRec
 }
 
 impl Ledger<'_> {
-    async fn leased<T>(&self, work: impl Future<Output = Result<T, TokenError>>) -> Result<T, TokenError> {
+    pub(super) async fn leased<T>(&self, work: impl Future<Output = Result<T, TokenError>>) -> Result<T, TokenError> {
         let turn = self.core.turn(&self.demand.profile);
         let Some(_turn) = self.take_turn(&turn).await else {
             return Err(Core::timed_out("lease"));

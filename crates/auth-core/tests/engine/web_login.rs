@@ -1,0 +1,115 @@
+//! Logins of web applications over two replicas.
+
+use auth_core::grant::CallbackError;
+use auth_core::manager::WebLoginError;
+use auth_core::{Profile, Secret, Target};
+use std::time::Duration;
+
+use crate::login::{REDIRECT, location};
+use crate::setup::Bench;
+
+struct Begun {
+    query: String,
+    browser: Secret,
+}
+
+async fn begin(bench: &Bench, profile: &str) -> Begun {
+    let browser = Secret::new(format!("cookie-of-{profile}"));
+    let profile = Profile::from_parts([profile]);
+    let target = Target::new().scope("api");
+    let url = bench
+        .manager()
+        .begin_web_login(&profile, REDIRECT, target, &browser)
+        .await
+        .unwrap();
+    let query = location(url.as_str()).await.split_once('?').unwrap().1.to_owned();
+    Begun { query, browser }
+}
+
+#[tokio::test]
+async fn begun_on_one_and_finished_on_the_other() {
+    let bench = Bench::new();
+    let begun = begin(&bench, "ana maria").await;
+    let other = bench.manager();
+    let profile = other.finish_web_login(&begun.query, &begun.browser).await.unwrap();
+    assert_eq!(profile, Profile::from_parts(["ana maria"]));
+    let token = bench.manager().source(&profile).token().await.unwrap();
+    assert!(bench.server.is_live(token.secret().expose()));
+}
+
+#[tokio::test]
+async fn a_replay_is_refused_on_every_replica() {
+    let bench = Bench::new();
+    let begun = begin(&bench, "ana").await;
+    bench
+        .manager()
+        .finish_web_login(&begun.query, &begun.browser)
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        let error = bench
+            .manager()
+            .finish_web_login(&begun.query, &begun.browser)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, WebLoginError::Unknown), "{error}");
+    }
+    assert_eq!(bench.server.counters().requests_of("authorization_code"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_attempts_at_once_one_exchanges_the_code() {
+    let bench = Bench::new();
+    let begun = std::sync::Arc::new(begin(&bench, "ana").await);
+    let attempts: Vec<_> = (0..16)
+        .map(|_| {
+            let (manager, begun) = (bench.manager(), begun.clone());
+            tokio::spawn(async move { manager.finish_web_login(&begun.query, &begun.browser).await.is_ok() })
+        })
+        .collect();
+    let mut finished = 0;
+    for attempt in attempts {
+        finished += usize::from(attempt.await.unwrap());
+    }
+    assert_eq!(
+        (finished, bench.server.counters().requests_of("authorization_code")),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn another_browser_can_neither_finish_it_nor_use_it_up() {
+    let bench = Bench::new();
+    let begun = begin(&bench, "ana").await;
+    let error = bench
+        .manager()
+        .finish_web_login(&begun.query, &"other-cookie".into())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, WebLoginError::OtherBrowser), "{error}");
+    bench
+        .manager()
+        .finish_web_login(&begun.query, &begun.browser)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn ten_minutes_and_a_state() {
+    let bench = Bench::new();
+    let begun = begin(&bench, "ana").await;
+    let manager = bench.manager();
+    let error = manager.finish_web_login("code=x", &begun.browser).await.unwrap_err();
+    assert!(matches!(error, WebLoginError::Callback(CallbackError::StateMissing)));
+    let error = manager
+        .finish_web_login("code=x&state=forged", &begun.browser)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, WebLoginError::Unknown));
+    bench.clock.advance(Duration::from_secs(601));
+    manager
+        .finish_web_login(&begun.query, &begun.browser)
+        .await
+        .unwrap_err();
+    assert_eq!(bench.server.counters().requests_of("authorization_code"), 0);
+}
