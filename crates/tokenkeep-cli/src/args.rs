@@ -112,8 +112,13 @@ pub(crate) struct Login {
 #[derive(Args, Default)]
 #[command(next_help_heading = "Browser, with --flow code")]
 pub(crate) struct BrowserArgs {
-    /// Listen there for the browser: 127.0.0.1:PORT or [::1]:PORT; repeatable, the first that is free [default: as the redirect URI says]
-    #[arg(long, value_name = "ADDR:PORT")]
+    // Brackets in a doc comment would be a link.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        help = "Listen there for the browser: 127.0.0.1:PORT or [::1]:PORT; repeatable, the first that is free \
+                [default: as the redirect URI says]"
+    )]
     pub(crate) listen: Vec<SocketAddr>,
     /// Open no browser, only show the address
     #[arg(long, conflicts_with = "browser")]

@@ -39,7 +39,7 @@ fn the_browser_comes_back() {
 #[test]
 fn a_paste_may_be_quicker() {
     let world = World::new();
-    let login = begin(&world, "");
+    let login = begin(&world, "-q");
     let answer = login.visit();
     let ended = login.paste(&answer);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
