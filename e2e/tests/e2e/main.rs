@@ -4,6 +4,8 @@
 
 mod browser;
 mod command;
+mod kills;
 mod oidc;
 mod processes;
 mod provider;
+mod spill;
