@@ -20,6 +20,10 @@ impl Home {
         }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// One that belongs to whom unprivileged processes run as.
     pub(crate) fn unprivileged() -> Self {
         let home = Self::new();
