@@ -5,6 +5,8 @@
     reason = "the comments are the help texts that people read at a terminal"
 )]
 
+pub(crate) mod more;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use crate::duration;
 /// Gets OAuth 2.0 tokens, keeps them fresh and hands them out.
 ///
 /// Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 login required,
-/// 5 refused by the server, 6 store, 7 network, 130 interrupted.
+/// 5 refused by the server, 6 store, 7 network, 126 and 127 no command to run, 130 interrupted.
 #[derive(Parser)]
 #[command(name = "tokenkeep", version, max_term_width = 100)]
 pub(crate) struct CommandLine {
@@ -70,6 +72,18 @@ pub(crate) enum Command {
     Request(Request),
     /// Show what is stored and how long it lasts; asks no server
     Status(Status),
+    /// Forget the login here; the server is not told
+    Logout,
+    /// Revoke the tokens at the server, then forget the login here
+    Revoke,
+    /// Get new tokens from the server now
+    Refresh(more::Refresh),
+    /// Run a command with the token in its environment
+    Exec(more::Exec),
+    /// Print what a shell needs to complete our command line
+    Completions(more::Completions),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(more::Man),
 }
 
 /// How to log in.

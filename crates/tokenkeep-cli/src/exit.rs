@@ -24,6 +24,10 @@ pub(crate) enum Exit {
     Store = 6,
     /// A server can't be reached, or does not answer in time.
     Network = 7,
+    /// `exec`: the command is there, but can't be run.
+    NotExecutable = 126,
+    /// `exec`: there is no such command.
+    NotFound = 127,
     /// Ctrl-C.
     Interrupted = 130,
     /// SIGTERM.

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) profile: Profile,
     pub(crate) store_url: String,
     pub(crate) config: ProfileConfig,
+    file: ConfigFile,
+    store_flag: Option<String>,
     /// The flags to repeat in a command that a person is told to run.
     flags: Vec<String>,
 }
@@ -37,7 +39,22 @@ impl Settings {
             store_url: resolve_store(store_flag, &config, &file)?,
             profile,
             config,
+            store_flag: store_flag.map(str::to_owned),
+            file,
             flags,
+        })
+    }
+
+    /// The same for another profile.
+    pub(crate) fn of_profile(&self, profile: &Profile) -> Result<Self> {
+        let config = self.file.profile(profile.as_str());
+        Ok(Self {
+            store_url: resolve_store(self.store_flag.as_deref(), &config, &self.file)?,
+            profile: profile.clone(),
+            config,
+            file: self.file.clone(),
+            store_flag: self.store_flag.clone(),
+            flags: self.flags.clone(),
         })
     }
 

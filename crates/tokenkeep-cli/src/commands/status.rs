@@ -54,6 +54,11 @@ pub(super) async fn run(session: &Session, args: &Status) -> Result<()> {
     output::styled_result(&table::render(&entries, Session::now()))
 }
 
+/// The profiles that the store holds.
+pub(super) async fn profiles(session: &Session) -> Result<Vec<Profile>> {
+    Ok(group(session.store.list_all().await?).into_keys().collect())
+}
+
 // A login under way or a left-over token makes no profile.
 fn group(all: Vec<Listed>) -> BTreeMap<Profile, Vec<Listed>> {
     let mut profiles: BTreeMap<Profile, Vec<Listed>> = BTreeMap::new();

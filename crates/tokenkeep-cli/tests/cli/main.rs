@@ -4,10 +4,14 @@
 
 mod configuration;
 mod documentation;
+mod endings;
 mod errors;
+mod exec;
 mod login;
+mod refresh;
 mod request;
 mod secrets;
 mod status;
 mod support;
 mod token;
+mod tools;
