@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Token(Token),
     /// Call an API with the token: attach it, refresh it, retry once
     Request(Request),
-    /// Show what is stored and how long it lasts; asks no server
+    /// Show what is stored and how long it lasts; asks no server without --check
     Status(Status),
     /// Forget the login here; the server is not told
     Logout,
@@ -80,6 +80,9 @@ pub(crate) enum Command {
     Refresh(more::Refresh),
     /// Run a command with the token in its environment
     Exec(more::Exec),
+    /// The profiles: list, show, remove
+    #[command(subcommand)]
+    Profile(more::ProfileCommand),
     /// Print what a shell needs to complete our command line
     Completions(more::Completions),
     /// Print the manual page, or write those of all commands into a folder
@@ -230,6 +233,12 @@ pub(crate) struct Status {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// One line per profile, 'PROFILE 42m', for prompts; ends with 4 where a login is required
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) short: bool,
+    /// Get a token for each profile first, from the server where it is due
+    #[arg(long, conflicts_with = "short")]
+    pub(crate) check: bool,
 }
 
 #[cfg(test)]

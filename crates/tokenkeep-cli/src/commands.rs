@@ -5,6 +5,7 @@ mod exec;
 mod login;
 mod logout;
 pub(crate) mod man;
+mod profile;
 mod refresh;
 mod request;
 mod revoke;
@@ -26,6 +27,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Revoke => revoke::run(session).await,
         Command::Refresh(args) => refresh::run(session, &args).await,
         Command::Exec(args) => exec::run(session, &args).await,
+        Command::Profile(command) => profile::run(session, &command).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

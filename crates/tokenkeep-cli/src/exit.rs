@@ -47,6 +47,11 @@ impl Exit {
         }
     }
 
+    /// How the command ends after several outcomes: with the highest code.
+    pub(crate) fn worst(exits: impl IntoIterator<Item = Self>) -> Self {
+        exits.into_iter().max_by_key(|exit| *exit as u8).unwrap_or(Self::Ok)
+    }
+
     /// How the command ends when the store fails. `Invalid` is a wrong URL or path:
     /// no store is at fault.
     pub(crate) fn of_store_error(kind: StoreErrorKind) -> Self {

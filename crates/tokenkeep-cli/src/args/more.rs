@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
 use super::TargetArgs;
@@ -41,6 +41,47 @@ pub(crate) struct Exec {
     /// The command and its arguments, after --
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// What to do with profiles.
+#[derive(Subcommand)]
+pub(crate) enum ProfileCommand {
+    /// Names and states
+    List(ProfileList),
+    /// All that is known of one, without secrets, and where each thing came from
+    Show(ProfileShow),
+    /// Remove one, with its client and all its tokens; no server is told
+    Remove(ProfileRemove),
+}
+
+/// Lists profiles.
+#[derive(Args)]
+pub(crate) struct ProfileList {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Shows a profile.
+#[derive(Args)]
+pub(crate) struct ProfileShow {
+    /// This one, in place of the one that -p names
+    #[arg(value_name = "PROFILE")]
+    pub(crate) name: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Removes a profile.
+#[derive(Args)]
+pub(crate) struct ProfileRemove {
+    /// This one, in place of the one that -p names
+    #[arg(value_name = "PROFILE")]
+    pub(crate) name: Option<String>,
+    /// Don't ask, and remove it although a refresh token lives on at the server
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// Prints completions.

@@ -42,7 +42,7 @@ pub(super) async fn run(session: &Session, args: &Refresh) -> Result<()> {
         session.notice(&format!("nothing is kept in {}", session.place()));
     }
     // Each has been told already.
-    match worst(outcomes.iter().map(|(_, outcome)| outcome.exit())) {
+    match Exit::worst(outcomes.iter().map(|(_, outcome)| outcome.exit())) {
         Exit::Ok => Ok(()),
         exit => Err(Failure::silent(exit)),
     }
@@ -96,8 +96,4 @@ async fn stored(source: &TokenSource) -> Result<Option<AccessToken>, TokenError>
 async fn renewed(session: &Session) -> Result<bool> {
     let grant = session.grant_record().await?;
     Ok(grant.is_some_and(|grant| grant.refresh_token.is_some() || grant.recipe.grant == "client_credentials"))
-}
-
-fn worst(exits: impl Iterator<Item = Exit>) -> Exit {
-    exits.max_by_key(|exit| *exit as u8).unwrap_or(Exit::Ok)
 }

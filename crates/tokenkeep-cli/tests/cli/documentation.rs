@@ -53,6 +53,9 @@ fn the_page_names_every_option() {
         "revoke",
         "refresh",
         "exec",
+        "profile list",
+        "profile show",
+        "profile remove",
         "completions",
         "man",
     ] {

@@ -8,6 +8,7 @@ mod endings;
 mod errors;
 mod exec;
 mod login;
+mod profile;
 mod refresh;
 mod request;
 mod secrets;

@@ -35,7 +35,7 @@ impl Outcome {
     /// One line for people; with `-q` of failures only.
     pub(super) fn say(&self, session: &Session, profile: &Profile) {
         match self {
-            Self::Failed(failure) => output::say(&format!("{profile}: {}", in_one_line(failure))),
+            Self::Failed(failure) => output::say(&format!("{profile}: {}", failure.in_one_line())),
             Self::Refreshed(None) => {
                 session.notice(&format!("{profile}: refreshed; it is not known when the token expires"));
             }
@@ -76,9 +76,4 @@ impl Outcome {
 fn until(end: Timestamp) -> String {
     let left = duration::words(end.since(Session::now()));
     format!("{left} ({})", rfc3339(end).unwrap_or_default())
-}
-
-fn in_one_line(failure: &Failure) -> String {
-    let hint = failure.next_step().map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("error: {}{hint}", failure.chain().join(": "))
 }
