@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// The profiles: list, show, remove
     #[command(subcommand)]
     Profile(more::ProfileCommand),
+    /// The store: check
+    #[command(subcommand)]
+    Store(more::StoreCommand),
     /// Print what a shell needs to complete our command line
     Completions(more::Completions),
     /// Print the manual page, or write those of all commands into a folder

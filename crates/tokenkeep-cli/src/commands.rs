@@ -10,6 +10,7 @@ mod refresh;
 mod request;
 mod revoke;
 mod status;
+mod store;
 pub(crate) mod token;
 
 use crate::args::Command;
@@ -28,6 +29,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Refresh(args) => refresh::run(session, &args).await,
         Command::Exec(args) => exec::run(session, &args).await,
         Command::Profile(command) => profile::run(session, &command).await,
+        Command::Store(command) => store::run(session, &command).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -84,6 +84,21 @@ pub(crate) struct ProfileRemove {
     pub(crate) yes: bool,
 }
 
+/// What to do with the store.
+#[derive(Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Write, read, lease and remove a record of no meaning, and say what the store promises
+    Check(StoreCheck),
+}
+
+/// Checks the store.
+#[derive(Args)]
+pub(crate) struct StoreCheck {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Prints completions.
 #[derive(Args)]
 pub(crate) struct Completions {

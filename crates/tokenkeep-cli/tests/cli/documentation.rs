@@ -56,6 +56,7 @@ fn the_page_names_every_option() {
         "profile list",
         "profile show",
         "profile remove",
+        "store check",
         "completions",
         "man",
     ] {

@@ -13,6 +13,7 @@ mod refresh;
 mod request;
 mod secrets;
 mod status;
+mod store;
 mod support;
 mod token;
 mod tools;
