@@ -5,6 +5,8 @@
     reason = "the comments are the help texts that people read at a terminal"
 )]
 
+pub(crate) mod more;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::duration;
 /// Gets OAuth 2.0 tokens, keeps them fresh and hands them out.
 ///
 /// Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 login required,
-/// 5 refused by the server, 6 store, 7 network, 130 interrupted.
+/// 5 refused by the server, 6 store, 7 network, 126 and 127 no command to run, 130 interrupted.
 #[derive(Parser)]
 #[command(name = "tokenkeep", version, max_term_width = 100)]
 pub(crate) struct CommandLine {
@@ -69,8 +71,26 @@ pub(crate) enum Command {
     Token(Token),
     /// Call an API with the token: attach it, refresh it, retry once
     Request(Request),
-    /// Show what is stored and how long it lasts; asks no server
+    /// Show what is stored and how long it lasts; asks no server without --check
     Status(Status),
+    /// Forget the login here; the server is not told
+    Logout,
+    /// Revoke the tokens at the server, then forget the login here
+    Revoke,
+    /// Get new tokens from the server now
+    Refresh(more::Refresh),
+    /// Run a command with the token in its environment
+    Exec(more::Exec),
+    /// The profiles: list, show, remove
+    #[command(subcommand)]
+    Profile(more::ProfileCommand),
+    /// The store: check
+    #[command(subcommand)]
+    Store(more::StoreCommand),
+    /// Print what a shell needs to complete our command line
+    Completions(more::Completions),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(more::Man),
 }
 
 /// How to log in.
@@ -245,6 +265,12 @@ pub(crate) struct Status {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// One line per profile, 'PROFILE 42m', for prompts; ends with 4 where a login is required
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) short: bool,
+    /// Get a token for each profile first, from the server where it is due
+    #[arg(long, conflicts_with = "short")]
+    pub(crate) check: bool,
 }
 
 #[cfg(test)]

@@ -1,8 +1,16 @@
 //! The commands, one file each.
 
+pub(crate) mod completions;
+mod exec;
 mod login;
+mod logout;
+pub(crate) mod man;
+mod profile;
+mod refresh;
 mod request;
+mod revoke;
 mod status;
+mod store;
 pub(crate) mod token;
 
 use crate::args::Command;
@@ -16,5 +24,13 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Token(args) => token::run(session, &args).await,
         Command::Request(args) => request::run(session, &args).await,
         Command::Status(args) => status::run(session, &args).await,
+        Command::Logout => logout::run(session).await,
+        Command::Revoke => revoke::run(session).await,
+        Command::Refresh(args) => refresh::run(session, &args).await,
+        Command::Exec(args) => exec::run(session, &args).await,
+        Command::Profile(command) => profile::run(session, &command).await,
+        Command::Store(command) => store::run(session, &command).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }

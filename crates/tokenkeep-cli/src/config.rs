@@ -15,7 +15,7 @@ use crate::error::{Failure, Result};
 use crate::exit::Exit;
 
 /// A configuration file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ConfigFile {
     pub(crate) store: Option<String>,

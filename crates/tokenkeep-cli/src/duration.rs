@@ -43,6 +43,12 @@ pub(crate) fn words(duration: Duration) -> String {
     shown.join(" ")
 }
 
+/// Writes the largest unit only: `2d`, `59m`, `0s`.
+pub(crate) fn largest_unit(duration: Duration) -> String {
+    let words = words(duration);
+    words.split(' ').next().unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +77,6 @@ mod tests {
         for (seconds, text) in [(0, "0s"), (59, "59s"), (61, "1m 1s"), (3600, "1h"), (93_784, "1d 2h")] {
             assert_eq!(words(Duration::from_secs(seconds)), text);
         }
+        assert_eq!(largest_unit(Duration::from_secs(3661)), "1h");
     }
 }

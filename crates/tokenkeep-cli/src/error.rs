@@ -97,6 +97,12 @@ impl Failure {
         }
         lines
     }
+
+    /// All of it in one line, where several profiles have one each.
+    pub(crate) fn in_one_line(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!("error: {}{hint}", self.chain().join(": "))
+    }
 }
 
 impl From<TokenError> for Failure {

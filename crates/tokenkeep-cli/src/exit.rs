@@ -24,6 +24,10 @@ pub(crate) enum Exit {
     Store = 6,
     /// A server can't be reached, or does not answer in time.
     Network = 7,
+    /// `exec`: the command is there, but can't be run.
+    NotExecutable = 126,
+    /// `exec`: there is no such command.
+    NotFound = 127,
     /// Ctrl-C.
     Interrupted = 130,
     /// SIGTERM.
@@ -41,6 +45,11 @@ impl Exit {
             TokenErrorKind::Store(kind) => Self::of_store_error(*kind),
             _ => Self::Failure,
         }
+    }
+
+    /// How the command ends after several outcomes: with the highest code.
+    pub(crate) fn worst(exits: impl IntoIterator<Item = Self>) -> Self {
+        exits.into_iter().max_by_key(|exit| *exit as u8).unwrap_or(Self::Ok)
     }
 
     /// How the command ends when the store fails. `Invalid` is a wrong URL or path:

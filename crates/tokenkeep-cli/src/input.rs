@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
+use crate::output;
 
 // Far more than any secret, line or token answer; an endless input must end.
 const INPUT_MAX: u64 = 1024 * 1024;
@@ -94,6 +95,19 @@ pub(crate) async fn prompt_secret(question: &str) -> Result<Option<Secret>> {
         Err(error) if error.kind() == ErrorKind::Interrupted => Err(Failure::silent(Exit::Interrupted)),
         Err(error) => Err(Failure::caused(Exit::Failure, "the terminal can't be read", error)),
     }
+}
+
+/// Asks a person at the terminal whether to go on; `None` if there is nobody.
+pub(crate) async fn confirm(question: &str) -> Result<Option<bool>> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(None);
+    }
+    output::ask(&format!("{question} [y/N] "));
+    let answer = line().await?;
+    let answer = answer.expose().trim();
+    Ok(Some(
+        answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"),
+    ))
 }
 
 /// Gives the terminal its mode back when it is dropped: after a signal during a

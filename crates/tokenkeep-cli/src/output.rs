@@ -28,6 +28,12 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
+/// A question for a person, who answers in the same line.
+pub(crate) fn ask(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
 /// Why the command failed, each cause a line, and what to do next.
 pub(crate) fn failure(failure: &Failure) {
     if failure.is_silent() {

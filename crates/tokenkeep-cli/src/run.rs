@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::args::{ColorWhen, CommandLine, Global};
+use crate::args::{ColorWhen, Command, CommandLine, Global};
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::managers::Managers;
@@ -56,6 +56,12 @@ async fn to_its_end(line: CommandLine) -> Result<()> {
 }
 
 async fn carry_out(line: CommandLine, managers: Managers) -> Result<()> {
+    // Where the configuration is broken, these work all the same.
+    match &line.command {
+        Command::Completions(args) => return commands::completions::run(args),
+        Command::Man(args) => return commands::man::run(args),
+        _ => {}
+    }
     let settings = Settings::resolve(&line.global)?;
     let session = Session::open(settings, line.global.quiet, managers).await?;
     commands::run(&session, line.command).await

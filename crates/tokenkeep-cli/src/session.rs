@@ -28,6 +28,7 @@ pub(crate) struct Session {
     quiet: bool,
     pub(crate) store: Arc<dyn TokenStore>,
     managers: Managers,
+    one_of_several: bool,
 }
 
 /// What was kept as the client before it was replaced.
@@ -45,7 +46,31 @@ impl Session {
             quiet,
             store,
             managers,
+            one_of_several: false,
         })
+    }
+
+    /// The same for another profile, which its own store may be configured for.
+    pub(crate) async fn named(&self, profile: &Profile, one_of_several: bool) -> Result<Self> {
+        let settings = self.settings.of_profile(profile)?;
+        let store = if settings.store_url == self.settings.store_url {
+            self.store.clone()
+        } else {
+            tokenkeep::store::open(&settings.store_url).await?
+        };
+        Ok(self.with(settings, store, one_of_several))
+    }
+
+    /// The same for another profile that this store holds.
+    pub(crate) fn listed(&self, profile: &Profile, one_of_several: bool) -> Result<Self> {
+        let mut settings = self.settings.of_profile(profile)?;
+        settings.store_url.clone_from(&self.settings.store_url);
+        Ok(self.with(settings, self.store.clone(), one_of_several))
+    }
+
+    /// Waits until no refresh token is being spent.
+    pub(crate) async fn drain(&self) {
+        self.managers.drain().await;
     }
 
     pub(crate) fn profile(&self) -> &Profile {
@@ -123,7 +148,8 @@ impl Session {
 
     /// Where the client secret is, if not in the store.
     pub(crate) fn secret_elsewhere(&self) -> Result<Option<SecretSource>> {
-        if environment::variable(environment::CLIENT_SECRET)?.is_some() {
+        // It is one client's: other profiles' servers must not see it.
+        if !self.one_of_several && environment::variable(environment::CLIENT_SECRET)?.is_some() {
             return Ok(Some(SecretSource::Environment(environment::CLIENT_SECRET.into())));
         }
         let config = &self.settings.config;
@@ -203,6 +229,16 @@ impl Session {
             }
             _ => None,
         })
+    }
+
+    fn with(&self, settings: Settings, store: Arc<dyn TokenStore>, one_of_several: bool) -> Self {
+        Self {
+            settings,
+            quiet: self.quiet,
+            store,
+            managers: self.managers.clone(),
+            one_of_several,
+        }
     }
 
     async fn known_profiles(&self) -> Result<Vec<String>> {

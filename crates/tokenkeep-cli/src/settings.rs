@@ -1,6 +1,8 @@
 //! Settings from the command line, the environment and the configuration file,
 //! in this order.
 
+use std::fmt;
+
 use tokenkeep::{Profile, Target};
 
 use crate::args::{Global, TargetArgs};
@@ -14,9 +16,31 @@ use crate::text::shell_word;
 pub(crate) struct Settings {
     pub(crate) profile: Profile,
     pub(crate) store_url: String,
+    pub(crate) store_origin: Origin,
     pub(crate) config: ProfileConfig,
+    file: ConfigFile,
+    store_flag: Option<String>,
     /// The flags to repeat in a command that a person is told to run.
     flags: Vec<String>,
+}
+
+/// Where a setting came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Default,
+    Environment(&'static str),
+    File,
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Default => "default",
+            Self::Environment(name) | Self::Flag(name) => name,
+            Self::File => "configuration file",
+        })
+    }
 }
 
 impl Settings {
@@ -33,11 +57,30 @@ impl Settings {
         ] {
             flags.extend(value.map(|value| format!("{flag} {}", shell_word(value))));
         }
+        let (store_url, store_origin) = resolve_store(store_flag, &config, &file)?;
         Ok(Self {
-            store_url: resolve_store(store_flag, &config, &file)?,
+            store_url,
+            store_origin,
             profile,
             config,
+            store_flag: store_flag.map(str::to_owned),
+            file,
             flags,
+        })
+    }
+
+    /// The same for another profile.
+    pub(crate) fn of_profile(&self, profile: &Profile) -> Result<Self> {
+        let config = self.file.profile(profile.as_str());
+        let (store_url, store_origin) = resolve_store(self.store_flag.as_deref(), &config, &self.file)?;
+        Ok(Self {
+            store_url,
+            store_origin,
+            profile: profile.clone(),
+            config,
+            file: self.file.clone(),
+            store_flag: self.store_flag.clone(),
+            flags: self.flags.clone(),
         })
     }
 
@@ -100,12 +143,12 @@ fn resolve_profile(global: &Global) -> Result<Profile> {
     }
 }
 
-fn resolve_store(flag: Option<&str>, config: &ProfileConfig, file: &ConfigFile) -> Result<String> {
+fn resolve_store(flag: Option<&str>, config: &ProfileConfig, file: &ConfigFile) -> Result<(String, Origin)> {
     if let Some(url) = flag {
-        return Ok(url.to_owned());
+        return Ok((url.to_owned(), Origin::Flag("--store")));
     }
     if let Some(url) = environment::setting("store")? {
-        return Ok(url);
+        return Ok((url, Origin::Environment("TOKENKEEP_STORE")));
     }
     match config.store.as_ref().or(file.store.as_ref()) {
         Some(url) if has_userinfo(url) => Err(Failure::new(
@@ -113,8 +156,8 @@ fn resolve_store(flag: Option<&str>, config: &ProfileConfig, file: &ConfigFile) 
             "the store URL in the configuration file holds a user name or password",
         )
         .hint("put the whole URL into the environment variable TOKENKEEP_STORE")),
-        Some(url) => Ok(url.clone()),
-        None => Ok("json:".into()),
+        Some(url) => Ok((url.clone(), Origin::File)),
+        None => Ok(("json:".into(), Origin::Default)),
     }
 }
 

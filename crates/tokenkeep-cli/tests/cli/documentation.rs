@@ -44,7 +44,22 @@ fn every_example_of_the_page_runs() {
 #[test]
 fn the_page_names_every_option() {
     let world = World::new();
-    for command in ["login", "token", "request", "status"] {
+    for command in [
+        "login",
+        "token",
+        "request",
+        "status",
+        "logout",
+        "revoke",
+        "refresh",
+        "exec",
+        "profile list",
+        "profile show",
+        "profile remove",
+        "store check",
+        "completions",
+        "man",
+    ] {
         let help = world.run(&format!("{command} --help")).stdout();
         let options = help
             .split_whitespace()

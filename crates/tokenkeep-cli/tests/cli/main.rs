@@ -5,10 +5,16 @@
 mod browser;
 mod configuration;
 mod documentation;
+mod endings;
 mod errors;
+mod exec;
 mod login;
+mod profile;
+mod refresh;
 mod request;
 mod secrets;
 mod status;
+mod store;
 mod support;
 mod token;
+mod tools;

@@ -122,3 +122,57 @@ fn a_profile_that_is_not_there() {
     assert_fails(&world.run("-p prd token"), 3, &words);
     assert_fails(&world.run("status ../x"), 2, &["profile name"]);
 }
+
+#[test]
+fn the_short_form() {
+    let world = World::new();
+    world.log_in_service("ci");
+    world.log_in_expired_person("me");
+    assert_code(&world.run_with("-p pasted login --flow token", "opaque"), 0);
+    let requests = world.server.counters().token_requests;
+    let short = |arguments: &str, code: i32| {
+        let output = world.run(arguments);
+        assert_code(&output, code);
+        output.stdout()
+    };
+    assert_eq!(short("-p ci status --short", 0), "ci 59m\n");
+    assert_eq!(short("status me ci --short", 0), "me renewable\nci 59m\n");
+    assert_eq!(short("-p pasted status --short", 0), "pasted ending\n");
+    assert_eq!(short("status --short", 4), "default login required\n");
+    assert_eq!(world.server.counters().token_requests, requests);
+    assert_code(&world.run("-p ci logout"), 0);
+    assert_eq!(short("-p ci status --short", 4), "ci logged out\n");
+    assert_code(&world.run("status --short --json"), 2);
+    std::fs::write(world.store_file(), "nonsense").unwrap();
+    assert_eq!(short("-p ci status --short", 6), "ci unreadable\n");
+}
+
+#[test]
+fn the_check_asks_the_server_where_a_token_is_due() {
+    let world = World::new();
+    world.log_in_service("ci");
+    let login = world.log_in_expired_person("me");
+    let requests = world.server.counters().token_requests;
+    let check = world.run("status --check");
+    assert_code(&check, 0);
+    assert!(check.stdout().contains("me       valid"), "{}", check.stdout());
+    assert_eq!(check.stderr(), "");
+    assert_eq!(world.server.counters().token_requests, requests + 1);
+    world.server.revoke_family_of(&login.refresh_token);
+    world.log_in_expired_person("gone");
+    assert_code(&world.run("-p ci logout"), 0);
+    assert_code(&world.run("status --check"), 0);
+    assert_code(&world.run("status ci --check"), 4);
+    assert_code(&world.run("status --check --short"), 2);
+    let dead = world.log_in_expired_person("gone");
+    world.server.revoke_family_of(&dead.refresh_token);
+    let check = world.run("status --check --json");
+    assert_code(&check, 4);
+    assert!(
+        check.stderr().starts_with("gone: error: ") && check.stderr().contains("log in: tokenkeep -p gone login"),
+        "{}",
+        check.stderr()
+    );
+    let object: serde_json::Value = serde_json::from_slice(check.stdout_bytes()).unwrap();
+    assert_eq!(object["profiles"][0]["state"], "login_required");
+}

@@ -13,7 +13,7 @@ use crate::text::rfc3339;
 
 /// In what state a profile is, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum State {
+pub(in crate::commands) enum State {
     /// Its record can't be read.
     Unreadable,
     /// A person must log in.
@@ -31,9 +31,9 @@ pub(super) enum State {
 }
 
 /// What is known of one profile.
-pub(super) struct Entry {
-    pub(super) profile: Profile,
-    pub(super) state: State,
+pub(in crate::commands) struct Entry {
+    pub(in crate::commands) profile: Profile,
+    pub(in crate::commands) state: State,
     pub(super) access_expires_at: Option<Timestamp>,
     pub(super) refreshable: bool,
     pub(super) last_refresh: Option<Timestamp>,
@@ -45,7 +45,7 @@ pub(super) struct Entry {
 
 impl State {
     /// The word for people.
-    pub(super) fn word(self) -> &'static str {
+    pub(in crate::commands) fn word(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
             Self::LoginRequired => "login required",
@@ -55,6 +55,11 @@ impl State {
             Self::Renewable => "renewable",
             Self::Valid => "valid",
         }
+    }
+
+    /// The word for programs.
+    pub(in crate::commands) fn name(self) -> String {
+        self.word().replace(' ', "_")
     }
 }
 
@@ -126,7 +131,7 @@ impl Entry {
     pub(super) fn to_json(&self, now: Timestamp) -> Value {
         json!({
             "profile": self.profile.as_str(),
-            "state": self.state.word().replace(' ', "_"),
+            "state": self.state.name(),
             "grant": self.grant,
             "access_expires_at": self.access_expires_at.and_then(rfc3339),
             "access_expires_at_epoch": self.access_expires_at.map(Timestamp::unix_seconds),

@@ -1,0 +1,81 @@
+//! `tokenkeep store`: the store itself.
+
+mod probe;
+
+use serde_json::{Value, json};
+use tokenkeep::store::{Capabilities, LeaseEnd};
+
+use self::probe::Step;
+use crate::args::more::StoreCommand;
+use crate::error::Result;
+use crate::output;
+use crate::session::Session;
+
+/// The version of the JSON form.
+const SCHEMA: u64 = 1;
+
+pub(super) async fn run(session: &Session, command: &StoreCommand) -> Result<()> {
+    let StoreCommand::Check(args) = command;
+    let steps = probe::run(session.store.as_ref()).await?;
+    let capabilities = session.store.capabilities();
+    let text = if args.json {
+        format!("{:#}\n", object(session, &steps, &capabilities))
+    } else {
+        lines(session, &steps, &capabilities)
+    };
+    output::result(text.as_bytes())
+}
+
+fn object(session: &Session, steps: &[Step], capabilities: &Capabilities) -> Value {
+    let steps: Vec<Value> = steps
+        .iter()
+        .map(|step| json!({ "step": step.name, "took_us": u64::try_from(step.took.as_micros()).unwrap_or(u64::MAX) }))
+        .collect();
+    json!({
+        "schema": SCHEMA,
+        "store": session.place(),
+        "store_from": session.settings.store_origin.to_string(),
+        "kind": session.store.name(),
+        "steps": steps,
+        "promises": {
+            "persistence": capabilities.persistence.to_string(),
+            "lease_scope": capabilities.lease_scope.to_string(),
+            "lease_end": lease_end(capabilities.lease_end),
+            "lists": capabilities.lists,
+            "largest_record": capabilities.largest_record,
+        },
+    })
+}
+
+fn lines(session: &Session, steps: &[Step], capabilities: &Capabilities) -> String {
+    let mut lines = vec![format!("{} ({})", session.place(), session.settings.store_origin)];
+    lines.extend(
+        steps
+            .iter()
+            .map(|step| format!("  ok  {:24}{:.1} ms", step.name, step.took.as_secs_f64() * 1000.0)),
+    );
+    let largest = match capabilities.largest_record {
+        Some(bytes) => format!("{bytes} bytes"),
+        None => "no limit".to_owned(),
+    };
+    lines.extend([
+        "it promises".to_owned(),
+        format!("  what is saved           {}", capabilities.persistence),
+        format!("  a lease keeps out       users in {}", capabilities.lease_scope),
+        format!("  a lease ends            {}", lease_end(capabilities.lease_end)),
+        format!(
+            "  lists its profiles      {}",
+            if capabilities.lists { "yes" } else { "no" }
+        ),
+        format!("  largest record          {largest}"),
+    ]);
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn lease_end(end: LeaseEnd) -> &'static str {
+    match end {
+        LeaseEnd::ByHolder => "with its holder",
+        _ => "by time",
+    }
+}
