@@ -17,6 +17,10 @@ const SPEED: u32 = 20;
 const REFRESHES: u64 = 500;
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// One scene at a time: three would starve the server, and what looks like a slow
+/// request of a dead worker would be one.
+static STAGE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 struct Scene {
     server: AuthorizationServer,
     folder: tempfile::TempDir,
@@ -144,6 +148,7 @@ fn random(below: u64) -> u64 {
 
 #[tokio::test]
 async fn within_a_grace_nothing_is_lost() {
+    let _stage = STAGE.lock().await;
     let scene = Scene::new(Rotation::GraceSamePair(Duration::from_secs(30)), "30", None);
     let losses = scene.run().await;
     let counters = scene.server.counters();
@@ -154,6 +159,7 @@ async fn within_a_grace_nothing_is_lost() {
 
 #[tokio::test]
 async fn a_confidential_client_without_rotation_loses_nothing() {
+    let _stage = STAGE.lock().await;
     let scene = Scene::new(Rotation::None, "none", Some("secret"));
     let losses = scene.run().await;
     let counters = scene.server.counters();
@@ -163,6 +169,7 @@ async fn a_confidential_client_without_rotation_loses_nothing() {
 
 #[tokio::test]
 async fn on_a_strict_server_every_loss_is_explained() {
+    let _stage = STAGE.lock().await;
     let scene = Scene::new(Rotation::Strict, "strict", None);
     let losses = scene.run().await;
     assert_eq!(losses.unexplained, Vec::<String>::new(), "{losses:?}");
