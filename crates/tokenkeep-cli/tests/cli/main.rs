@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod configuration;
+mod doctor;
 mod documentation;
 mod endings;
 mod errors;
