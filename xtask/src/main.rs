@@ -12,6 +12,7 @@ mod services;
 mod sources;
 mod steps;
 mod tally;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;

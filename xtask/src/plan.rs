@@ -7,7 +7,8 @@ use crate::workspace::Workspace;
 
 pub(crate) const HELP: &str = "\
 Steps, in order: fmt bans length clippy features doc services test examples.
-The services are started by `services`, and by `test` when that runs alone.
+The services are started by `services`, and by `test` when that runs alone. Programs that tests
+start (chromium) are installed before, as root on Debian; else what is missing is said.
 
 --only takes names of
   steps     --only fmt clippy

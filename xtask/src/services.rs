@@ -61,7 +61,8 @@ pub(crate) fn users(workspace: &Workspace) -> Vec<&str> {
     users.map(|member| member.name.as_str()).collect()
 }
 
-fn mentions(folder: &Path, word: &str) -> bool {
+/// Whether a Rust file in there has this word.
+pub(crate) fn mentions(folder: &Path, word: &str) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return false;
     };

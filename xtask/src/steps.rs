@@ -10,6 +10,7 @@ use crate::run::{Failure, cargo, stream, succeed};
 use crate::services::{Services, users};
 use crate::sources;
 use crate::tally::Tally;
+use crate::tools;
 use crate::workspace::{Member, Workspace};
 
 /// One step, in the order of a full run.
@@ -150,6 +151,8 @@ impl Session<'_> {
     }
 
     fn cargo_test(&mut self, packages: &[&str], filter: &[&str]) -> Result<(), Failure> {
+        let crates: Vec<&str> = packages.iter().copied().filter(|word| !word.starts_with('-')).collect();
+        tools::require(self.workspace, &crates)?;
         let mut command = self.cargo();
         command
             .args(["test", "--all-features", "--locked", "--no-fail-fast"])

@@ -24,6 +24,7 @@ pub mod refresh;
 pub mod sealer;
 pub mod secret;
 pub mod source;
+pub mod spill;
 pub mod store;
 pub mod target;
 mod text;

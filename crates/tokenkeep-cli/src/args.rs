@@ -7,6 +7,7 @@
 
 pub(crate) mod more;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ pub(crate) enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Flow {
+    /// A person logs in in a browser on this machine
+    Code,
     /// A person logs in in a browser, anywhere, and pastes the last address
     Paste,
     /// The client acts for itself
@@ -117,11 +120,37 @@ pub(crate) struct Login {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+    #[command(flatten)]
     pub(crate) server: ServerArgs,
     #[command(flatten)]
     pub(crate) client: ClientArgs,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+}
+
+/// How a person's browser goes and comes back. Not in the environment or the configuration file, except
+/// for BROWSER.
+#[derive(Args, Default)]
+#[command(next_help_heading = "Browser, with --flow code")]
+pub(crate) struct BrowserArgs {
+    // Brackets in a doc comment would be a link.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        help = "Listen there for the browser: 127.0.0.1:PORT or [::1]:PORT; repeatable, the first that is free \
+                [default: as the redirect URI says]"
+    )]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Open no browser, only show the address
+    #[arg(long, conflicts_with = "browser")]
+    pub(crate) no_browser: bool,
+    /// The browser to open: a command, with %s for the address [env: BROWSER] [default: the usual one]
+    #[arg(long, value_name = "CMD")]
+    pub(crate) browser: Option<String>,
+    /// How long to wait for the person [default: 3m]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// Where the authorization server is and how it behaves.
@@ -167,7 +196,7 @@ pub(crate) struct ClientArgs {
     /// How the client authenticates: basic, basic-raw, post, none
     #[arg(long, value_name = "WAY")]
     pub(crate) client_auth: Option<String>,
-    /// Where the browser goes after a login by paste [default: http://127.0.0.1/callback]
+    /// Where the browser comes back to; any port will do where none is said [default: http://127.0.0.1/callback]
     #[arg(long, value_name = "URL")]
     pub(crate) redirect_uri: Option<String>,
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokenkeep::Secret;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
@@ -25,6 +25,23 @@ pub(crate) async fn line() -> Result<Secret> {
     });
     read.await
         .map_err(|error| Failure::caused(Exit::Failure, "stdin can't be read", error))
+}
+
+/// The lines of stdin as they come, without their ends, until there are no more or
+/// nobody wants them.
+pub(crate) fn lines() -> mpsc::Receiver<Secret> {
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        loop {
+            let mut line = String::new();
+            let read = io::stdin().lock().take(INPUT_MAX).read_line(&mut line);
+            line.truncate(line.trim_end_matches(['\r', '\n']).len());
+            if !matches!(read, Ok(1..)) || sender.blocking_send(Secret::new(line)).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// All of stdin.
@@ -49,6 +66,11 @@ pub(crate) async fn text() -> Result<Secret> {
         .map_err(|error| Failure::caused(Exit::Failure, "stdin can't be read", error))
 }
 
+/// Whether somebody is at the terminal: reads what we say, can answer.
+pub(crate) fn is_a_person() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// A secret in a file; white space around it does not count.
 pub(crate) fn secret_file(path: &Path) -> Result<Secret> {
     let mut text = String::new();
@@ -62,7 +84,7 @@ pub(crate) fn secret_file(path: &Path) -> Result<Secret> {
 
 /// Asks a person at the terminal for a secret, unseen; `None` if there is nobody.
 pub(crate) async fn prompt_secret(question: &str) -> Result<Option<Secret>> {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if !is_a_person() {
         return Ok(None);
     }
     let _as_it_was = TerminalMode::keep();

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod store;
 
 #[doc(inline)]
@@ -9,8 +11,8 @@ pub use auth_core::{
 };
 #[doc(no_inline)]
 pub use auth_core::{
-    client_auth, clock, discovery, endpoint, error, grant, key, observer, provider, record, refresh, sealer, token,
-    transport,
+    client_auth, clock, discovery, endpoint, error, grant, key, observer, provider, record, refresh, sealer, spill,
+    token, transport,
 };
 
 /// The token-endpoint transport and `AuthorizedClient`, over reqwest.
@@ -25,10 +27,24 @@ pub use auth_login as login;
 pub use auth_http::AuthorizedClient;
 
 /// A builder of a manager for this client over this store, which sends token
-/// requests by reqwest.
+/// requests by reqwest, and puts answers that the store does not take into the user's
+/// [`spill_folder`].
 #[cfg(feature = "http")]
 pub fn manager(registration: ClientRegistration, store: impl TokenStore) -> TokenManagerBuilder {
-    TokenManager::builder(registration, store).transport(auth_http::HttpTransport::new())
+    let builder = TokenManager::builder(registration, store).transport(auth_http::HttpTransport::new());
+    match spill_folder() {
+        Some(folder) => builder.spill(folder),
+        None => builder,
+    }
+}
+
+/// The folder for answers that a store does not take: `tokenkeep/spill` in the user's
+/// state folder (`$XDG_STATE_HOME`, else `~/.local/state`); `None` if there is no home.
+#[cfg(feature = "http")]
+pub fn spill_folder() -> Option<spill::SpillFolder> {
+    use etcetera::BaseStrategy as _;
+    let strategy = etcetera::base_strategy::Xdg::new().ok()?;
+    Some(spill::SpillFolder::new(strategy.state_dir()?.join("tokenkeep/spill")))
 }
 
 // The code of the repository's README compiles.

@@ -20,6 +20,25 @@ impl Home {
         }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// One that belongs to whom unprivileged processes run as.
+    pub(crate) fn unprivileged() -> Self {
+        let home = Self::new();
+        if std::process::Command::new("id")
+            .arg("-u")
+            .output()
+            .unwrap()
+            .stdout
+            .starts_with(b"0")
+        {
+            std::os::unix::fs::chown(home.folder.path(), Some(65534), Some(65534)).unwrap();
+        }
+        home
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("data/tokens.json")
     }

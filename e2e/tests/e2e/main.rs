@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod browser;
 mod command;
+mod kills;
 mod oidc;
 mod processes;
 mod provider;
+mod spill;

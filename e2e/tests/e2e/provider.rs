@@ -4,6 +4,7 @@ use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 /// A client of its own at the server, for one test.
+#[derive(Clone)]
 pub(crate) struct Registered {
     pub(crate) id: String,
     pub(crate) secret: Option<String>,

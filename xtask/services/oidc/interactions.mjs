@@ -1,5 +1,7 @@
 // Sign-in and consent as plain forms, for browsers and for scripted HTTP alike:
 // GET /interaction/:uid, POST …/login (login=NAME), POST …/confirm, POST …/abort.
+// With `login_hint` in the authorization request a real browser sends the forms by itself: it signs in under
+// that name and allows; the name `refuse` refuses.
 import { escapeHtml, readBody, sendHtml } from './http.mjs';
 
 export async function interact(provider, request, response, path) {
@@ -26,10 +28,14 @@ function page({ uid, prompt, params }) {
   const client = escapeHtml(params.client_id);
   const button = prompt.name === 'login'
     ? `<form method="post" action="/interaction/${uid}/login"><p>Sign in to ${client}</p>
-       <input name="login" required autofocus><button>Sign in</button></form>`
+       <input name="login" value="${escapeHtml(params.login_hint ?? '')}" required autofocus><button>Sign in</button></form>`
     : `<form method="post" action="/interaction/${uid}/confirm"><p>Allow ${client}: ${escapeHtml(params.scope ?? '')}</p>
        <button>Allow</button></form>`;
-  return `${button}<form method="post" action="/interaction/${uid}/abort"><button>Refuse</button></form>`;
+  return `${button}<form method="post" action="/interaction/${uid}/abort"><button>Refuse</button></form>${byItself(params.login_hint)}`;
+}
+
+function byItself(hint) {
+  return hint ? `<script>document.forms[${hint === 'refuse' ? 1 : 0}].submit()</script>` : '';
 }
 
 async function signIn(_provider, _details, form) {

@@ -13,6 +13,7 @@ use crate::grant::{AuthorizationCode, ClientCredentials, Fixed, Grant};
 use crate::observer::{Observer, TracingObserver};
 use crate::refresh::{Core, Options, RefreshPolicy, Timing, TokenRetry};
 use crate::sealer::Sealer;
+use crate::spill::SpillFolder;
 use crate::store::{MemoryStore, TokenStore};
 use crate::token::AccessToken;
 use crate::transport::{HttpRequest, HttpResponse, Transport, TransportError};
@@ -33,6 +34,7 @@ impl TokenManagerBuilder {
             clock: Arc::new(SystemClock),
             observer: Arc::new(TracingObserver),
             sealer: None,
+            spill: None,
             policy: RefreshPolicy::default(),
             timing: Timing::default(),
             token_retry: TokenRetry::default(),
@@ -80,6 +82,14 @@ impl TokenManagerBuilder {
     /// Demands a data key of this sealer before anything consumable is sent.
     pub fn sealer(mut self, sealer: Arc<dyn Sealer>) -> Self {
         self.options.sealer = Some(sealer);
+        self
+    }
+
+    /// Puts answers that the store does not take into this folder, until it does.
+    /// Without one they are kept in memory and tried again as long as the process
+    /// lives.
+    pub fn spill(mut self, folder: SpillFolder) -> Self {
+        self.options.spill = Some(folder);
         self
     }
 

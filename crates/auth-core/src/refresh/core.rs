@@ -10,7 +10,7 @@ use super::engine::{self, Drain};
 use super::flight::{Flight, Landing, Reporter};
 use super::settings::{RefreshPolicy, Timing};
 use super::slot::{Slot, Standing};
-use super::token_retry::TokenRetry;
+use super::token_retry::{TokenRetry, back_off};
 use super::{Demand, cache, check, ledger};
 use crate::client_registration::ClientRegistration;
 use crate::clock::Clock;
@@ -19,6 +19,7 @@ use crate::grant::{Grant, Renewal};
 use crate::observer::{Event, Observer};
 use crate::profile::Profile;
 use crate::sealer::Sealer;
+use crate::spill::SpillFolder;
 use crate::store::TokenStore;
 use crate::target::{Target, TargetId};
 use crate::token::AccessToken;
@@ -26,6 +27,8 @@ use crate::transport::Transport;
 
 // Above this many slots those are let go that nobody holds.
 const SLOTS_SOFT_LIMIT: usize = 10_000;
+
+const SPILL_PAUSE: Duration = Duration::from_millis(100);
 
 /// What all flights of a manager share.
 #[derive(Debug)]
@@ -54,6 +57,7 @@ pub(crate) struct Options {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) sealer: Option<Arc<dyn Sealer>>,
+    pub(crate) spill: Option<SpillFolder>,
     pub(crate) policy: RefreshPolicy,
     pub(crate) timing: Timing,
     pub(crate) token_retry: TokenRetry,
@@ -260,7 +264,16 @@ impl Core {
             Err(error) => self.tell(&demand.profile, &Event::Failed(error.clone())),
             Ok(_) => {}
         }
+        let spilled = reporter.has_spilled();
         reporter.land(landing);
+        drop(reporter);
+        if spilled {
+            save_behind(
+                Arc::downgrade(&self),
+                demand.profile.clone(),
+                self.options.clock.clone(),
+            );
+        }
     }
 
     fn note(&self, slot: &Slot, demand: &Demand, landing: &Landing, kept: bool) {
@@ -345,6 +358,22 @@ impl Core {
         let end = self.store.capabilities().lease_end;
         self.options.timing.takeover_age(end, self.client.provider().rotation)
     }
+}
+
+/// Goes on saving what was spilled, until it is in the store or the last manager is
+/// gone: then the next process that finds the mark does so.
+fn save_behind(core: Weak<Core>, profile: Profile, clock: Arc<dyn Clock>) {
+    let _ = engine::spawn(async move {
+        let mut failures = 0;
+        loop {
+            clock.sleep(back_off(SPILL_PAUSE, failures)).await;
+            failures += 1;
+            let Some(core) = core.upgrade() else { return };
+            if ledger::save_spilled(&core, &profile).await {
+                return;
+            }
+        }
+    });
 }
 
 impl std::fmt::Debug for Slot {

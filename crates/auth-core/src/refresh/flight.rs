@@ -33,6 +33,7 @@ pub(crate) struct Reporter {
     state: watch::Sender<State>,
     drain: Mutex<Option<DrainGuard>>,
     kept: AtomicBool,
+    spilled: AtomicBool,
 }
 
 impl Flight {
@@ -84,6 +85,7 @@ impl Reporter {
             state,
             drain: Mutex::new(None),
             kept: AtomicBool::new(false),
+            spilled: AtomicBool::new(false),
         }
     }
 
@@ -100,6 +102,16 @@ impl Reporter {
     /// Whether the token that lands could not be renewed.
     pub(crate) fn has_kept(&self) -> bool {
         self.kept.load(Ordering::Relaxed)
+    }
+
+    /// The answer is beside the store, and is to be saved behind its users.
+    pub(crate) fn spilled(&self) {
+        self.spilled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the answer is beside the store.
+    pub(crate) fn has_spilled(&self) -> bool {
+        self.spilled.load(Ordering::Relaxed)
     }
 
     /// From now on until it has landed the flight must not be cut off.

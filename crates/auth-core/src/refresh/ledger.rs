@@ -6,6 +6,7 @@ mod login;
 mod logout;
 mod records;
 mod spend;
+mod spill;
 
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use crate::store::Retry;
 pub(crate) use login::{login, replace_grant};
 pub(crate) use logout::end_login;
 use records::Snapshot;
+use spill::Recovered;
+pub(crate) use spill::save_spilled;
 
 pub(super) const OPERATION: &str = "refresh";
 
@@ -160,6 +163,11 @@ impl Ledger<'_> {
         let mut seen = MarkSeen::default();
         for _ in 0..ROUNDS_MAX {
             let snapshot = self.load().await?;
+            match self.recover(&snapshot).await? {
+                Recovered::Nothing => {}
+                Recovered::Saved => continue,
+                Recovered::Stuck(landing) => return landing,
+            }
             let mark = snapshot.grant.as_ref().and_then(|grant| grant.mark.as_ref());
             seen.look(mark, self.core.options.clock.monotonic());
             match self.decide(&snapshot, Some(&seen)) {

@@ -12,5 +12,6 @@ mod many;
 mod never_lost;
 mod renewable;
 mod setup;
+mod spill;
 mod storms;
 mod web_login;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::Pid;
 
@@ -103,7 +105,14 @@ impl ProcessBuilder {
     ///
     /// # Errors
     /// When the program can't be started.
-    pub fn spawn(self) -> io::Result<Process> {
+    pub fn spawn(mut self) -> io::Result<Process> {
+        let mut copy = None;
+        // Programs without a full path are the system's: everybody reaches them.
+        if self.user.is_some() && Path::new(&self.program).is_absolute() {
+            let reachable = ReachableCopy::of(&self.program)?;
+            self.program = reachable.program.clone().into();
+            copy = Some(reachable);
+        }
         let mut command = self.command();
         command
             .env_clear()
@@ -138,6 +147,7 @@ impl ProcessBuilder {
             pid,
             stdout,
             stderr,
+            _copy: copy,
         })
     }
 
@@ -156,6 +166,38 @@ impl ProcessBuilder {
             .arg(&self.program)
             .args(&self.arguments);
         command
+    }
+}
+
+/// A program where every user can reach it: a build folder may stand below one that
+/// only its owner may enter. Gone with the process.
+#[derive(Debug)]
+pub(super) struct ReachableCopy {
+    folder: PathBuf,
+    program: PathBuf,
+}
+
+impl ReachableCopy {
+    fn of(program: &OsStr) -> io::Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("testkit-{}-{number}", std::process::id()));
+        std::fs::create_dir(&folder)?;
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755))?;
+        let name = Path::new(program).file_name().unwrap_or(program);
+        let copy = Self {
+            program: folder.join(name),
+            folder,
+        };
+        std::fs::copy(program, &copy.program)?;
+        std::fs::set_permissions(&copy.program, PermissionsExt::from_mode(0o755))?;
+        Ok(copy)
+    }
+}
+
+impl Drop for ReachableCopy {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

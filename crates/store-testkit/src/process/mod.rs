@@ -41,6 +41,7 @@ pub struct Process {
     pid: Pid,
     stdout: Capture,
     stderr: Capture,
+    _copy: Option<builder::ReachableCopy>,
 }
 
 impl Process {

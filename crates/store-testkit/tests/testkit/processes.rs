@@ -5,6 +5,16 @@ use store_testkit::process::{Output, ProcessBuilder, UNPRIVILEGED_USER, run_many
 
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// A shell that can be interrupted, also where this test runs behind a shell that made
+/// its jobs ignore that: what is ignored at its start no shell can trap.
+fn interruptible(script: &str) -> ProcessBuilder {
+    if cfg!(target_os = "linux") {
+        ProcessBuilder::new("/usr/bin/env").args(["--default-signal=INT", "/bin/sh", "-c", script])
+    } else {
+        shell(script)
+    }
+}
+
 fn shell(script: &str) -> ProcessBuilder {
     ProcessBuilder::new("/bin/sh").args(["-c", script])
 }
@@ -70,7 +80,10 @@ fn signals_reach_the_process() {
     process.terminate().unwrap();
     assert_eq!(process.wait(LIMIT).unwrap().signal(), Some(15));
 
-    let mut process = start(&format!("trap 'echo bye; exit 7' INT; {ready}"));
+    let mut process = interruptible(&format!("trap 'echo bye; exit 7' INT; {ready}"))
+        .spawn()
+        .unwrap();
+    assert!(process.wait_for_stdout("ready", LIMIT));
     process.interrupt().unwrap();
     let output = process.wait(LIMIT).unwrap();
     assert_eq!((output.code(), output.stdout()), (Some(7), "ready\nbye\n".to_owned()));

@@ -1,6 +1,7 @@
 //! `tokenkeep login`: logs in, and keeps what is needed to have a token always.
 
 mod client_credentials;
+mod code;
 mod paste;
 mod plan;
 mod provider;
@@ -34,6 +35,7 @@ pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
         refuse_other_client(session, stored, &plan.registration)?;
     }
     let end = match plan.flow {
+        Flow::Code => code::run(session, &plan, &args.browser).await,
         Flow::Paste => paste::run(session, &plan).await,
         Flow::ClientCredentials => client_credentials::run(session, &plan).await,
         Flow::Token => token::run(session, &plan).await,

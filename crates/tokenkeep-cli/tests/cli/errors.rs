@@ -26,7 +26,7 @@ fn usage() {
         assert_code(&output, 2);
         assert_eq!(output.stdout(), "");
     }
-    assert_fails(&world.run("login"), 2, &["no flow is named", "hint: --flow paste"]);
+    assert_fails(&world.run("login"), 2, &["no flow is named", "hint: --flow code"]);
     for arguments in ["--help", "--version", "login --help"] {
         let output = world.run(arguments);
         assert_code(&output, 0);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod browser;
 mod configuration;
 mod doctor;
 mod documentation;

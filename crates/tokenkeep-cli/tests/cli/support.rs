@@ -146,6 +146,16 @@ pub(crate) fn json(output: &Output) -> Value {
 
 /// What a browser does with the address: where the server sends it.
 pub(crate) fn visit(url: &str) -> String {
+    let answer = get(url);
+    let location = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
+    });
+    location.unwrap_or_else(|| panic!("no redirect: {answer}"))
+}
+
+/// The whole answer at the address.
+pub(crate) fn get(url: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_at(rest.find('/').unwrap());
     let mut stream = TcpStream::connect(host).unwrap();
@@ -156,14 +166,10 @@ pub(crate) fn visit(url: &str) -> String {
     .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    let location = answer.lines().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
-    });
-    location.unwrap_or_else(|| panic!("no redirect: {answer}"))
+    answer
 }
 
-/// A login by paste that has printed its address.
+/// A login by paste, or by a browser that the test plays, that has printed its address.
 pub(crate) struct PasteLogin {
     child: Child,
     stderr: BufReader<ChildStderr>,
@@ -199,21 +205,24 @@ impl PasteLogin {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let (mut said, mut address) = (String::new(), String::new());
-        while !said.contains("press Enter") {
-            let mut line = String::new();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "ended early: {said}");
-            if line.trim().starts_with("http://") {
-                line.trim().clone_into(&mut address);
-            }
-            said.push_str(&line);
-        }
-        Self {
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut login = Self {
             child,
             stderr,
-            said,
-            address,
+            said: String::new(),
+            address: String::new(),
+        };
+        login.hear("press Enter");
+        let address = login.said.lines().find(|line| line.trim().starts_with("http://"));
+        login.address = address.unwrap().trim().to_owned();
+        login
+    }
+
+    /// Waits until it has said this.
+    pub(crate) fn hear(&mut self, words: &str) {
+        while !self.said.contains(words) {
+            let read = self.stderr.read_line(&mut self.said).unwrap();
+            assert_ne!(read, 0, "ended early: {}", self.said);
         }
     }
 

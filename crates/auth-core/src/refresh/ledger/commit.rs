@@ -66,7 +66,16 @@ impl Ledger<'_> {
         let mut when = WriteIf::Matches(attempt.version);
         let mut record = self.encode(&child, attempt.version);
         loop {
-            match self.save_until_decided(&record, when).await {
+            let outcome = match self.save_once(&record, when).await {
+                Err(error) if is_passing(error.kind()) && self.spill(attempt, &child).await => {
+                    self.core.tell(&self.demand.profile, &Event::SaveDelayed);
+                    self.reporter.spilled();
+                    return Ok(self.hand_out(&child, access).await);
+                }
+                Err(error) if is_passing(error.kind()) => self.save_until_decided(&record, when).await,
+                outcome => outcome,
+            };
+            match outcome {
                 Ok(()) => break,
                 Err(error) if error.kind() != StoreErrorKind::Conflict => {
                     return Err(TokenError::store(error, OPERATION));
@@ -102,6 +111,14 @@ impl Ledger<'_> {
             }
         }
         Ok(self.hand_out(&child, access).await)
+    }
+
+    /// Saves; what is not known to be saved is tried once more at once.
+    async fn save_once(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
+        match self.core.store.save(record, when).await {
+            Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.core.store.save(record, when).await,
+            outcome => outcome,
+        }
     }
 
     async fn hand_out(&self, child: &GrantRecord, access: &AccessEntry) -> AccessToken {

@@ -44,7 +44,13 @@ pub(super) struct Attempt {
     made_at: Duration,
     /// Held until the answer is kept: a key service that goes away meanwhile costs
     /// nothing.
-    _data_key: Option<Arc<dyn DataKey>>,
+    data_key: Option<Arc<dyn DataKey>>,
+}
+
+impl Attempt {
+    pub(super) fn data_key(&self) -> Option<&dyn DataKey> {
+        self.data_key.as_deref()
+    }
 }
 
 /// Why a mark is taken away.
@@ -114,7 +120,7 @@ impl Ledger<'_> {
             token,
             interrupted,
             made_at,
-            _data_key: data_key,
+            data_key,
         };
         Ok(Some((attempt, prepared)))
     }

@@ -6,6 +6,7 @@ use tokenkeep::key::Key;
 use tokenkeep::login::{PasteError, Pasted};
 use tokenkeep::record::Contents;
 use tokenkeep::store::{RemoveIf, TokenStoreExt as _};
+use url::Url;
 
 use super::plan::Plan;
 use super::with_client;
@@ -21,7 +22,7 @@ const KEPT_FOR: std::time::Duration = std::time::Duration::from_secs(600);
 pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timestamp>> {
     let manager = session.manager(plan.registration.clone())?;
     let (url, pending) = manager.begin_login(&plan.redirect_uri, plan.target.clone())?;
-    let key = remember(session, url.query_pairs().find(|(name, _)| name == "state"), &pending).await?;
+    let key = remember(session, &url, &pending).await?;
     output::say(&format!(
         "open this address in a browser, anywhere, and log in:\n\n  {url}\n\nthen paste the address of the page you \
          are led to (it need not load), or the code, and press Enter:"
@@ -38,11 +39,11 @@ pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timesta
     Ok(token.expires_at())
 }
 
-// Written before anybody goes to a browser: a store that can't be written is found
-// out while nothing is lost.
-async fn remember<V: AsRef<str>, N>(session: &Session, state: Option<(N, V)>, pending: &PendingLogin) -> Result<Key> {
-    let state = state.as_ref().map_or("", |(_, value)| value.as_ref());
-    let key = Key::login(session.profile(), state);
+/// Written before anybody goes to a browser: a store that can't be written is found
+/// out while nothing is lost.
+pub(super) async fn remember(session: &Session, url: &Url, pending: &PendingLogin) -> Result<Key> {
+    let state = url.query_pairs().find(|(name, _)| name == "state");
+    let key = Key::login(session.profile(), state.as_ref().map_or("", |(_, value)| value));
     let contents = Contents::from(pending.record().clone());
     let keep_until = pending.record().begun_at.plus(KEPT_FOR);
     session

@@ -7,17 +7,18 @@ use tokenkeep::client_auth::ClientAuthMethod;
 use tokenkeep::record::{ClientRecord, GrantRecord};
 use tokenkeep::{ClientRegistration, SecretSource, Target};
 
-use super::{provider, secret};
+use super::{code, provider, secret};
 use crate::args::{Flow, Login};
 use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
+use crate::input;
 use crate::session::Session;
 use crate::settings::{build_target, pick, pick_words};
 
-/// Where the browser goes at the end of a login by paste: nobody listens there, but
-/// the address bar shows what is to be pasted. The port is free (RFC 8252 section
-/// 7.3).
+/// Where the browser goes in the end: to us, or, at a login by paste, to nobody, but
+/// the address bar shows what is to be pasted. One address to register for both; the
+/// port is free (RFC 8252 section 7.3).
 const REDIRECT_URI: &str = "http://127.0.0.1/callback";
 
 /// What the login is to be.
@@ -36,7 +37,13 @@ impl Plan {
         grant: Option<&GrantRecord>,
     ) -> Result<Self> {
         let config = &session.settings.config;
-        let flow = flow(session, args, grant)?;
+        let redirect_uri = pick(
+            args.client.redirect_uri.as_ref(),
+            "redirect_uri",
+            config.redirect_uri.as_ref(),
+        )?;
+        let redirect_uri = redirect_uri.unwrap_or_else(|| REDIRECT_URI.to_owned());
+        let flow = flow(session, args, grant, &redirect_uri)?;
         let way = client_auth(session, args)?;
         let client_id = client_id(session, args, stored, flow)?;
         let provider = provider::resolve(session, &args.server, stored, flow).await?;
@@ -54,21 +61,16 @@ impl Plan {
             SecretSource::None => ClientAuthMethod::None,
             _ => provider.client_authentication,
         });
-        let redirect_uri = pick(
-            args.client.redirect_uri.as_ref(),
-            "redirect_uri",
-            config.redirect_uri.as_ref(),
-        )?;
         Ok(Self {
             flow,
             registration: ClientRegistration::confidential(provider, client_id, secret).authenticate_by(way),
             target,
-            redirect_uri: redirect_uri.unwrap_or_else(|| REDIRECT_URI.to_owned()),
+            redirect_uri,
         })
     }
 }
 
-fn flow(session: &Session, args: &Login, grant: Option<&GrantRecord>) -> Result<Flow> {
+fn flow(session: &Session, args: &Login, grant: Option<&GrantRecord>, redirect_uri: &str) -> Result<Flow> {
     if let Some(flow) = args.flow {
         return Ok(flow);
     }
@@ -76,23 +78,34 @@ fn flow(session: &Session, args: &Login, grant: Option<&GrantRecord>) -> Result<
         let unknown = || {
             Failure::new(
                 Exit::Configuration,
-                "TOKENKEEP_FLOW is one of paste, client-credentials, token",
+                "TOKENKEEP_FLOW is one of code, paste, client-credentials, token",
             )
         };
         return clap::ValueEnum::from_str(&name, false).map_err(|_| unknown());
     }
     let kept = grant.and_then(|grant| match grant.recipe.grant.as_str() {
-        "authorization_code" => Some(Flow::Paste),
+        "authorization_code" => Some(of_a_person(redirect_uri)),
         "client_credentials" => Some(Flow::ClientCredentials),
         "static" => Some(Flow::Token),
         _ => None,
     });
-    session.settings.config.flow.or(kept).ok_or_else(|| {
-        let message = "no flow is named: how is the login to be done?";
+    let person = input::is_a_person().then(|| of_a_person(redirect_uri));
+    session.settings.config.flow.or(kept).or(person).ok_or_else(|| {
+        let message = "no flow is named, and nobody is at the terminal: how is the login to be done?";
         Failure::new(Exit::Usage, message).hint(
-            "--flow paste for a person, --flow client-credentials for a service, --flow token for a token you have",
+            "--flow code for a person at this machine, --flow paste for one elsewhere, --flow client-credentials for \
+             a service, --flow token for a token you have",
         )
     })
+}
+
+/// By a browser that comes back to us, where somebody is there to see it and it can.
+fn of_a_person(redirect_uri: &str) -> Flow {
+    if input::is_a_person() && code::is_here(redirect_uri) {
+        Flow::Code
+    } else {
+        Flow::Paste
+    }
 }
 
 fn client_id(session: &Session, args: &Login, stored: Option<&ClientRecord>, flow: Flow) -> Result<String> {

@@ -1,0 +1,103 @@
+//! A worker for the tests that kill: wants a valid token, again and again, from one
+//! JSON file that it shares with others.
+//!
+//! Time runs faster for it (`WORKER_SPEED`), from an origin that all workers share,
+//! so that tokens of a second end within milliseconds.
+
+#![allow(clippy::print_stdout, reason = "the test reads what it says")]
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokenkeep::clock::{Clock, SystemClock, Timestamp};
+use tokenkeep::endpoint::EndpointUrl;
+use tokenkeep::provider::{self, Rotation};
+use tokenkeep::refresh::Timing;
+use tokenkeep::{ClientRegistration, Profile, Secret, TokenErrorKind, TokenManager, store};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// The system's clock, faster.
+#[derive(Clone, Copy, Debug)]
+struct FastClock {
+    origin: Duration,
+    speed: u32,
+}
+
+impl FastClock {
+    fn elapsed(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(self.origin) * self.speed
+    }
+}
+
+impl Clock for FastClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_seconds(1_800_000_000).plus(self.elapsed())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        SystemClock.sleep(duration / self.speed)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Outcome<()> {
+    let source = manager().await?.source(&Profile::default());
+    let mut last = None;
+    loop {
+        match source.token().await {
+            Ok(token) if last != Some(token.hash()) => {
+                last = Some(token.hash());
+                println!("token {}", token.hash().short());
+            }
+            Ok(_) => {}
+            Err(error) if error.is_reauth_required() => println!("login {}", reason(&error)),
+            Err(error) => println!("error {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn reason(error: &tokenkeep::TokenError) -> String {
+    match error.kind() {
+        TokenErrorKind::ReauthRequired(reason) => format!("{reason:?}"),
+        other => other.to_string(),
+    }
+}
+
+async fn manager() -> Outcome<TokenManager> {
+    let speed = variable("WORKER_SPEED")?.parse()?;
+    let origin = Duration::from_millis(variable("WORKER_ORIGIN")?.parse()?);
+    let mut provider = provider::with_endpoints(EndpointUrl::new(&variable("WORKER_TOKEN_ENDPOINT")?)?, None);
+    provider.rotation = match variable("WORKER_ROTATION")?.as_str() {
+        "none" => Rotation::NonRotating,
+        "strict" => Rotation::Strict,
+        seconds => Rotation::Grace(Duration::from_secs(seconds.parse()?) * speed),
+    };
+    let client = match variable("WORKER_CLIENT_SECRET") {
+        Ok(secret) => ClientRegistration::confidential(provider, "app", Secret::new(secret)),
+        Err(_) => ClientRegistration::public(provider, "app"),
+    };
+    let mut timing = Timing::default();
+    timing.settle = Duration::from_millis(200) * speed;
+    timing.budget *= speed;
+    timing.lease_wait *= speed;
+    timing.send_within *= speed;
+    timing.stall *= speed;
+    let store = store::open(&variable("WORKER_STORE")?).await?;
+    Ok(tokenkeep::manager(client, store)
+        .clock(FastClock { origin, speed })
+        .timing(timing)
+        .build()?)
+}
+
+fn variable(name: &str) -> Outcome<String> {
+    std::env::var(name).map_err(|_| format!("{name} is not set").into())
+}
