@@ -87,6 +87,8 @@ pub(crate) enum Command {
     /// The store: check
     #[command(subcommand)]
     Store(more::StoreCommand),
+    /// Look for what is wrong: configuration, environment, store, clock
+    Doctor(more::Doctor),
     /// Print what a shell needs to complete our command line
     Completions(more::Completions),
     /// Print the manual page, or write those of all commands into a folder

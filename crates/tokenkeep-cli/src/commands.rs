@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod completions;
+pub(crate) mod doctor;
 mod exec;
 mod login;
 mod logout;
@@ -30,7 +31,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Exec(args) => exec::run(session, &args).await,
         Command::Profile(command) => profile::run(session, &command).await,
         Command::Store(command) => store::run(session, &command).await,
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        // Done before there was a session: it may be what is broken.
+        Command::Completions(_) | Command::Doctor(_) | Command::Man(_) => Ok(()),
     }
 }

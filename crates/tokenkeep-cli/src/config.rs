@@ -55,19 +55,27 @@ pub(crate) struct ProfileConfig {
 impl ConfigFile {
     /// Reads the file named, or the one at the usual place if there is one.
     pub(crate) fn load(flag: Option<&Path>) -> Result<Self> {
-        let named = match flag {
-            Some(path) => Some(path.to_path_buf()),
-            None => environment::setting("config")?.map(PathBuf::from),
-        };
-        match named {
+        match Self::named(flag)? {
             Some(path) => Self::read(&path, true),
             None => usual_place().map_or_else(|| Ok(Self::default()), |path| Self::read(&path, false)),
         }
     }
 
+    /// Where it is looked for.
+    pub(crate) fn place(flag: Option<&Path>) -> Result<Option<PathBuf>> {
+        Ok(Self::named(flag)?.or_else(usual_place))
+    }
+
     /// The settings of this profile; none if the file does not name it.
     pub(crate) fn profile(&self, name: &str) -> ProfileConfig {
         self.profiles.get(name).cloned().unwrap_or_default()
+    }
+
+    fn named(flag: Option<&Path>) -> Result<Option<PathBuf>> {
+        match flag {
+            Some(path) => Ok(Some(path.to_path_buf())),
+            None => Ok(environment::setting("config")?.map(PathBuf::from)),
+        }
     }
 
     fn read(path: &Path, must_exist: bool) -> Result<Self> {

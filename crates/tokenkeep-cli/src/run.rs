@@ -59,6 +59,7 @@ async fn carry_out(line: CommandLine, managers: Managers) -> Result<()> {
     // Where the configuration is broken, these work all the same.
     match &line.command {
         Command::Completions(args) => return commands::completions::run(args),
+        Command::Doctor(args) => return commands::doctor::run(&line.global, args, managers).await,
         Command::Man(args) => return commands::man::run(args),
         _ => {}
     }

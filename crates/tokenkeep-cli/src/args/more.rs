@@ -99,6 +99,14 @@ pub(crate) struct StoreCheck {
     pub(crate) json: bool,
 }
 
+/// Looks for what is wrong.
+#[derive(Args)]
+pub(crate) struct Doctor {
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Prints completions.
 #[derive(Args)]
 pub(crate) struct Completions {

@@ -52,7 +52,7 @@ fn lines(session: &Session, steps: &[Step], capabilities: &Capabilities) -> Stri
     lines.extend(
         steps
             .iter()
-            .map(|step| format!("  ok  {:24}{:.1} ms", step.name, step.took.as_secs_f64() * 1000.0)),
+            .map(|step| format!("  ok  {:26}{:.1} ms", step.name, step.took.as_secs_f64() * 1000.0)),
     );
     let largest = match capabilities.largest_record {
         Some(bytes) => format!("{bytes} bytes"),
@@ -61,7 +61,7 @@ fn lines(session: &Session, steps: &[Step], capabilities: &Capabilities) -> Stri
     lines.extend([
         "it promises".to_owned(),
         format!("  what is saved           {}", capabilities.persistence),
-        format!("  a lease keeps out       users in {}", capabilities.lease_scope),
+        format!("  a lease binds           {}", capabilities.lease_scope),
         format!("  a lease ends            {}", lease_end(capabilities.lease_end)),
         format!(
             "  lists its profiles      {}",

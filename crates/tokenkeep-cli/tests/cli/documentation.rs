@@ -57,6 +57,7 @@ fn the_page_names_every_option() {
         "profile show",
         "profile remove",
         "store check",
+        "doctor",
         "completions",
         "man",
     ] {

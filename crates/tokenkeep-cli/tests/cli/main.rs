@@ -4,6 +4,7 @@
 
 mod browser;
 mod configuration;
+mod doctor;
 mod documentation;
 mod endings;
 mod errors;

@@ -1,0 +1,131 @@
+//! `tokenkeep doctor`: looks for what is wrong, and changes nothing.
+
+mod clock;
+mod finding;
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+use tokenkeep::store::json::JsonConfig;
+
+use self::finding::{Finding, Verdict};
+use super::status;
+use crate::args::Global;
+use crate::args::more::Doctor;
+use crate::config::ConfigFile;
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::managers::Managers;
+use crate::output;
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// The version of the JSON form.
+const SCHEMA: u64 = 1;
+/// What is not ours but changes what we do.
+const OF_OTHERS: [&str; 10] = [
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "NO_COLOR",
+    "CLICOLOR_FORCE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+];
+
+pub(crate) async fn run(global: &Global, args: &Doctor, managers: Managers) -> Result<()> {
+    let mut findings = vec![
+        Finding::fine("version", concat!("tokenkeep ", env!("CARGO_PKG_VERSION"))),
+        environment(),
+    ];
+    match Settings::resolve(global) {
+        Err(failure) => findings.push(Finding::of_failure("configuration", &failure)),
+        Ok(settings) => {
+            findings.push(configuration(global)?);
+            findings.extend(permissions(&settings));
+            look_further(settings, global.quiet, managers, &mut findings).await;
+        }
+    }
+    if args.json {
+        let checks: Vec<Value> = findings.iter().map(Finding::to_json).collect();
+        let object = json!({ "schema": SCHEMA, "checks": checks });
+        output::result(format!("{object:#}\n").as_bytes())?;
+    } else {
+        let lines: String = findings.iter().map(Finding::lines).collect();
+        output::styled_result(&lines)?;
+    }
+    match Exit::worst(findings.iter().map(Finding::exit)) {
+        Exit::Ok => Ok(()),
+        exit => Err(Failure::silent(exit)),
+    }
+}
+
+async fn look_further(settings: Settings, quiet: bool, managers: Managers, findings: &mut Vec<Finding>) {
+    match Session::open(settings, quiet, managers).await {
+        Err(failure) => findings.push(Finding::of_failure("store", &failure)),
+        Ok(session) => {
+            findings.push(store(&session).await);
+            findings.extend(clock::run(&session).await);
+        }
+    }
+}
+
+/// Names, never values.
+fn environment() -> Finding {
+    let mut names: Vec<String> = std::env::vars_os()
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("TOKENKEEP_") || OF_OTHERS.contains(&name.to_ascii_uppercase().as_str()))
+        .collect();
+    names.sort();
+    let text = if names.is_empty() {
+        "no variable that matters is set".to_owned()
+    } else {
+        format!("in use: {}", names.join(", "))
+    };
+    Finding::fine("environment", text)
+}
+
+fn configuration(global: &Global) -> Result<Finding> {
+    let text = match ConfigFile::place(global.config.as_deref())? {
+        Some(path) if path.exists() => format!("{} can be read", path.display()),
+        Some(path) => format!("there is no file {}; none is needed", path.display()),
+        None => "no file; none is needed".to_owned(),
+    };
+    Ok(Finding::fine("configuration", text))
+}
+
+/// What others may do with the file, before the store repairs it at its next use.
+fn permissions(settings: &Settings) -> Option<Finding> {
+    let config = match settings.store_url.as_str() {
+        "json:" => JsonConfig::in_data_folder(),
+        url if url.starts_with("json:") => JsonConfig::from_url(url),
+        _ => return None,
+    };
+    let path = config.ok()?.path().to_owned();
+    let mode = std::fs::metadata(&path).ok()?.permissions().mode() & 0o777;
+    let of_others = mode & 0o077;
+    if of_others == 0 {
+        return Some(Finding::fine(
+            "permissions",
+            format!("{} is yours alone (mode {mode:o})", path.display()),
+        ));
+    }
+    let text = format!("{} was open to others (mode {mode:o})", path.display());
+    let hint = "its mode is repaired at each use; if others could have read it, revoke its tokens and log in again";
+    Some(Finding::new("permissions", Verdict::Warning, text).hint(hint))
+}
+
+async fn store(session: &Session) -> Finding {
+    let place = format!("{} ({})", session.place(), session.settings.store_origin);
+    match status::profiles(session).await {
+        Ok(profiles) => {
+            let text = format!("{place}: reached; profiles: {}", profiles.len());
+            Finding::fine("store", text).hint(format!("to try writing too: {}", session.command("store check")))
+        }
+        Err(failure) => Finding::of_failure("store", &failure),
+    }
+}
