@@ -67,8 +67,8 @@ fn the_command_ends_as_it_ends() {
     let world = World::new();
     world.log_in_service("default");
     assert_code(&end(shell(&world, "exec", "exit 42")), 42);
-    let killed = end(shell(&world, "exec", "kill -HUP $$"));
-    assert_eq!(killed.signal(), Some(1));
+    let killed = end(shell(&world, "exec", "kill -KILL $$"));
+    assert_eq!(killed.signal(), Some(9));
     let lines = end(shell(&world, "exec", "cat; echo aside >&2").stdin("given"));
     assert_eq!((lines.stdout(), lines.stderr()), ("given".into(), "aside\n".into()));
 }

@@ -29,7 +29,9 @@ impl World {
     }
 
     pub(crate) fn with(change: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder) -> Self {
+        // A little less than an hour: "59m" whatever the clock's grain.
         let builder = AuthorizationServer::builder()
+            .access_token_lifetime(Duration::from_secs(3590))
             .client(Client::confidential("app", SECRET))
             .client(Client::public("desktop"));
         let home = tempfile::tempdir().unwrap();
