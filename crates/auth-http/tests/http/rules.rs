@@ -23,14 +23,8 @@ pub(crate) trait Sender: Clone + Send + 'static {
 pub(crate) const BODY: &str = "a body";
 
 pub(crate) async fn one_refresh_and_one_resend<S: Sender>() {
-    let setting = Setting::new();
-    let source = setting.machine();
-    let (sender, url) = (
-        S::for_origin(&setting.server.issuer(), source.clone()),
-        setting.server.api_url(),
-    );
-    source.token().await.unwrap();
-    setting.server.expire_access_tokens();
+    let (setting, sender) = with_a_token_of_no_use::<S>().await;
+    let url = setting.server.api_url();
     let (status, body) = sender.send(&url, &[]).await.unwrap();
     assert_eq!(status, 200);
     assert!(body.contains("\"body\":\"a body\""), "{body}");
@@ -67,14 +61,8 @@ pub(crate) async fn other_refusals_are_the_callers_at_once<S: Sender>() {
 }
 
 pub(crate) async fn a_stream_is_sent_once<S: Sender>() {
-    let setting = Setting::new();
-    let source = setting.machine();
-    let (sender, url) = (
-        S::for_origin(&setting.server.issuer(), source.clone()),
-        setting.server.api_url(),
-    );
-    source.token().await.unwrap();
-    setting.server.expire_access_tokens();
+    let (setting, sender) = with_a_token_of_no_use::<S>().await;
+    let url = setting.server.api_url();
     assert_eq!(sender.send_stream(&url).await.unwrap().0, 401);
     let counters = setting.counters();
     assert_eq!((counters.api_unauthorized, counters.api_ok), (1, 0));
@@ -111,11 +99,7 @@ pub(crate) async fn credentials_of_its_own_are_refused<S: Sender>() {
 }
 
 pub(crate) async fn fifty_rejections_at_once_are_one_refresh<S: Sender>() {
-    let setting = Setting::new();
-    let source = setting.machine();
-    source.token().await.unwrap();
-    let sender = S::for_origin(&setting.server.issuer(), source);
-    setting.server.expire_access_tokens();
+    let (setting, sender) = with_a_token_of_no_use::<S>().await;
     let calls: Vec<_> = (0..50)
         .map(|_| {
             let (sender, url) = (sender.clone(), setting.server.api_url());
@@ -127,6 +111,16 @@ pub(crate) async fn fifty_rejections_at_once_are_one_refresh<S: Sender>() {
     }
     let counters = setting.counters();
     assert_eq!((counters.token_requests, counters.api_ok), (2, 50));
+}
+
+// The server takes the token back that the source has in memory.
+async fn with_a_token_of_no_use<S: Sender>() -> (Setting, S) {
+    let setting = Setting::new();
+    let source = setting.machine();
+    source.token().await.unwrap();
+    setting.server.expire_access_tokens();
+    let sender = S::for_origin(&setting.server.issuer(), source);
+    (setting, sender)
 }
 
 /// One test for each rule, with this sender.
