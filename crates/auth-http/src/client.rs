@@ -7,13 +7,14 @@ mod request;
 use std::fmt;
 use std::sync::Arc;
 
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, Response};
 
 pub use self::builder::AuthorizedClientBuilder;
-use self::exchange::{Conduct, Exchange};
+use self::exchange::Exchange;
 pub use self::request::RequestBuilder;
+use crate::attempt::Conduct;
 use crate::error::ClientError;
-use crate::origin::Origin;
+use crate::origins::Origins;
 use auth_core::TokenSource;
 
 /// Calls APIs with access tokens: each call takes a valid token from the source of
@@ -46,7 +47,7 @@ pub struct AuthorizedClient(Arc<Inner>);
 
 struct Inner {
     http: reqwest::Client,
-    origins: Vec<(Origin, TokenSource)>,
+    origins: Origins,
     conduct: Conduct,
     error_for_status: bool,
 }
@@ -129,7 +130,7 @@ impl AuthorizedClient {
         source: Option<&TokenSource>,
         conduct: Conduct,
     ) -> Result<Response, ClientError> {
-        let (origin, named) = self.named(request.url())?;
+        let (origin, named) = self.0.origins.named(request.url())?;
         let exchange = Exchange {
             http: &self.0.http,
             origin,
@@ -143,19 +144,12 @@ impl AuthorizedClient {
         }
         Ok(response)
     }
-
-    fn named(&self, url: &Url) -> Result<&(Origin, TokenSource), ClientError> {
-        let mut origins = self.0.origins.iter();
-        let named = origins.find(|(origin, _)| origin.holds(url));
-        named.ok_or_else(|| ClientError::OriginNotAllowed(url.origin().ascii_serialization()))
-    }
 }
 
 impl fmt::Debug for AuthorizedClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origins: Vec<_> = self.0.origins.iter().map(|(origin, _)| origin).collect();
         f.debug_struct("AuthorizedClient")
-            .field("origins", &origins)
+            .field("origins", &self.0.origins)
             .field("conduct", &self.0.conduct)
             .field("error_for_status", &self.0.error_for_status)
             .finish_non_exhaustive()

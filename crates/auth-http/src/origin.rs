@@ -54,6 +54,11 @@ pub(crate) fn same_origin(one: &Url, other: &Url) -> bool {
         && one.port_or_known_default() == other.port_or_known_default()
 }
 
+/// The URL names a user, as credentials of its own.
+pub(crate) fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
 impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
         self.holds(other.0.as_url())

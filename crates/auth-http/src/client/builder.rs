@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use reqwest::redirect::Policy;
 
-use super::exchange::Conduct;
 use super::{AuthorizedClient, Inner};
+use crate::attempt::Conduct;
 use crate::error::ClientError;
-use crate::origin::Origin;
+use crate::origins::Origins;
 use crate::redirect::within_origin;
 use auth_core::TokenSource;
 
@@ -16,7 +16,7 @@ use auth_core::TokenSource;
 #[must_use]
 pub struct AuthorizedClientBuilder {
     http: Http,
-    origins: Vec<(Origin, TokenSource)>,
+    origins: Origins,
     conduct: Conduct,
     error_for_status: bool,
 }
@@ -38,7 +38,7 @@ impl AuthorizedClientBuilder {
     fn over(http: Http) -> Self {
         Self {
             http,
-            origins: Vec::new(),
+            origins: Origins::default(),
             conduct: Conduct::default(),
             error_for_status: false,
         }
@@ -51,9 +51,7 @@ impl AuthorizedClientBuilder {
     /// [`ClientError::Origin`] if the text is not like `https://api.example`, or
     /// `http` to a loopback address.
     pub fn origin(mut self, origin: &str, source: TokenSource) -> Result<Self, ClientError> {
-        let origin = Origin::new(origin).map_err(ClientError::Origin)?;
-        self.origins.retain(|(named, _)| *named != origin);
-        self.origins.push((origin, source));
+        self.origins = self.origins.with(origin, source)?;
         Ok(self)
     }
 
@@ -111,9 +109,8 @@ impl AuthorizedClientBuilder {
 
 impl fmt::Debug for AuthorizedClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origins: Vec<_> = self.origins.iter().map(|(origin, _)| origin).collect();
         f.debug_struct("AuthorizedClientBuilder")
-            .field("origins", &origins)
+            .field("origins", &self.origins)
             .field("conduct", &self.conduct)
             .finish_non_exhaustive()
     }

@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Response, Version};
 
 use super::AuthorizedClient;
-use super::exchange::Conduct;
+use crate::attempt::Conduct;
 use crate::error::ClientError;
 use auth_core::TokenSource;
 

@@ -16,7 +16,7 @@ async fn status(client: &AuthorizedClient, url: &str) -> u16 {
     client.get(url).send().await.unwrap().status().as_u16()
 }
 
-async fn rejecting() -> RawServer {
+pub(crate) async fn rejecting() -> RawServer {
     RawServer::answering(answer(
         "401 Unauthorized",
         "www-authenticate: Bearer error=\"invalid_token\"\r\n",
@@ -25,7 +25,7 @@ async fn rejecting() -> RawServer {
     .await
 }
 
-fn tokens_heard(api: &RawServer) -> HashSet<String> {
+pub(crate) fn tokens_heard(api: &RawServer) -> HashSet<String> {
     let heard = api.heard();
     let header = |request: &String| {
         request
