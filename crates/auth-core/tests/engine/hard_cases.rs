@@ -294,3 +294,14 @@ async fn a_rebased_login_never_goes_back_in_versions() {
     flight.await.unwrap().unwrap();
     assert!(bench.version().await.generation() > before);
 }
+
+#[tokio::test]
+async fn a_mark_that_may_be_stored_is_taken_away_where_nothing_was_sent() {
+    let bench = Bench::new();
+    let source = bench.logged_in(&bench.manager()).await;
+    bench.store.fail_saves(&[StoreErrorKind::Ambiguous; 2]);
+    let error = source.force().await.unwrap_err();
+    assert_eq!(error.kind(), &TokenErrorKind::Store(StoreErrorKind::Ambiguous));
+    assert_eq!((bench.record().await.mark, bench.refreshes()), (None, 0));
+    source.force().await.unwrap();
+}
