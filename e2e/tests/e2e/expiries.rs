@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use store_testkit::process::{Process, ProcessBuilder};
 use store_testkit::server::{AuthorizationServer, Client, Rotation};
@@ -104,23 +104,24 @@ impl Sharers {
             processes: (0..PROCESSES).map(|_| sharer.clone().spawn().unwrap()).collect(),
             _home: home,
         };
+        sharers.connect(&control);
+        sharers
+    }
+
+    fn connect(&mut self, control: &TcpListener) {
         control.set_nonblocking(true).unwrap();
-        let begun = std::time::Instant::now();
-        while sharers.connections.len() < PROCESSES {
-            match control.accept() {
-                Ok((connection, _)) => {
-                    connection.set_nonblocking(false).unwrap();
-                    connection.set_read_timeout(Some(LIMIT)).unwrap();
-                    connection.set_nodelay(true).unwrap();
-                    sharers.connections.push(BufReader::new(connection));
-                }
-                Err(_) => {
-                    assert!(begun.elapsed() < LIMIT, "a process did not come up: {}", sharers.said());
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+        let begun = Instant::now();
+        while self.connections.len() < PROCESSES {
+            if let Ok((connection, _)) = control.accept() {
+                connection.set_nonblocking(false).unwrap();
+                connection.set_read_timeout(Some(LIMIT)).unwrap();
+                connection.set_nodelay(true).unwrap();
+                self.connections.push(BufReader::new(connection));
+            } else {
+                assert!(begun.elapsed() < LIMIT, "a process did not come up: {}", self.said());
+                std::thread::sleep(Duration::from_millis(5));
             }
         }
-        sharers
     }
 
     /// The answers of all processes when so many lives are over.
