@@ -24,6 +24,8 @@ pub(crate) struct Database {
     place: Arc<Place>,
     namespace: String,
     patience: Duration,
+    /// Whether the connection is a caller's, which can't be opened again.
+    given: bool,
     state: State,
 }
 
@@ -39,7 +41,6 @@ enum State {
 struct Open {
     connection: Connection,
     file: Identity,
-    given: bool,
 }
 
 /// Which file it is, whatever its name.
@@ -55,14 +56,21 @@ impl Database {
             place,
             namespace,
             patience,
+            given: false,
             state: State::Closed,
         }
     }
 
     /// Through a connection of the caller's.
     pub(crate) fn given(mut self, connection: Connection) -> Self {
+        self.given = true;
         self.state = State::Given(connection);
         self
+    }
+
+    /// Closes it; the next use opens it again.
+    pub(crate) fn close(&mut self) {
+        self.state = State::Closed;
     }
 
     /// Reads from one state of the database; `None` if there is no database.
@@ -72,7 +80,7 @@ impl Database {
         work: impl FnOnce(&Records<'_>) -> Result<T, Stop>,
     ) -> Result<Option<T>, Fault> {
         if Identity::at(&self.place.file)?.is_none() {
-            self.close()?;
+            self.close();
             return Ok(None);
         }
         let outcome = self.transact(TransactionBehavior::Deferred, now, work);
@@ -129,29 +137,17 @@ impl Database {
         if matches!(&self.state, State::Open(open) if Some(open.file) == found) {
             return Ok(());
         }
-        if found.is_none() {
-            self.close()?;
+        if found.is_none() && !self.given {
+            self.close();
             self.create()?;
         }
-        let (connection, given) = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Given(connection) => (connection, true),
-            State::Open(open) if open.given => {
-                self.state = State::Open(open);
-                return Err(missing(&self.place.file));
-            }
-            State::Open(_) | State::Closed => (self.connect()?, false),
+        let connection = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Given(connection) => connection,
+            State::Open(_) | State::Closed if self.given => return Err(missing(&self.place.file)),
+            State::Open(_) | State::Closed => self.connect()?,
         };
-        let open = self.prepared(connection, given)?;
+        let open = self.prepared(connection)?;
         self.state = State::Open(open);
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), Fault> {
-        match &self.state {
-            State::Open(open) if !open.given => self.state = State::Closed,
-            State::Closed => {}
-            State::Open(_) | State::Given(_) => return Err(missing(&self.place.file)),
-        }
         Ok(())
     }
 
@@ -185,7 +181,7 @@ impl Database {
         Connection::open_with_flags(&self.place.file, flags).map_err(|error| self.fault(error.into()))
     }
 
-    fn prepared(&self, mut connection: Connection, given: bool) -> Result<Open, Fault> {
+    fn prepared(&self, mut connection: Connection) -> Result<Open, Fault> {
         let before = Identity::at(&self.place.file)?.ok_or_else(|| missing(&self.place.file))?;
         self.keep_private()?;
         let begun = Instant::now();
@@ -198,11 +194,7 @@ impl Database {
             }
         }
         match Identity::at(&self.place.file)? {
-            Some(file) if file == before => Ok(Open {
-                connection,
-                file,
-                given,
-            }),
+            Some(file) if file == before => Ok(Open { connection, file }),
             _ => Err(missing(&self.place.file)),
         }
     }
@@ -270,6 +262,9 @@ fn prepare(connection: &mut Connection, patience: Duration) -> Result<(), Stop> 
 fn missing(file: &Path) -> Fault {
     Fault::new(
         StoreErrorKind::Unavailable,
-        format!("{} was replaced or removed: open the store again", file.display()),
+        format!(
+            "{} was closed, replaced or removed: open the store again",
+            file.display()
+        ),
     )
 }

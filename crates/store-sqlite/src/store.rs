@@ -68,7 +68,8 @@ impl SqliteStore {
     /// Through this connection to a database file, with what was set on it: a key for
     /// a SQLite that encrypts, a limit. How it waits, journals and syncs is set here.
     ///
-    /// The store can't open it again: it ends if the file is replaced or removed.
+    /// The store can't open it again: it ends when it is closed, or if the file is
+    /// replaced or removed.
     ///
     /// # Errors
     /// As [`open`](Self::open), and `Invalid` if the database has no file.
@@ -85,6 +86,19 @@ impl SqliteStore {
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// Closes the database, which tidies up its log: before the file is copied or
+    /// moved, say. The next call opens it again.
+    ///
+    /// # Errors
+    /// `Unavailable` if its thread has ended.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.run(Operation::Open, |database| {
+            database.close();
+            Ok(())
+        })
+        .await
     }
 
     /// The file.

@@ -60,10 +60,12 @@ pub fn keep_private(file: &File, path: &Path) -> Result<Metadata, Fault> {
 /// As [`keep_private`].
 pub fn keep_path_private(path: &Path) -> Result<Option<Metadata>, Fault> {
     let look = || std::fs::symlink_metadata(path);
-    if look().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Ok(None);
+    let absent = || look().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    match keep(path, look, |mode| std::fs::set_permissions(path, mode)) {
+        // It was not there, or was removed meanwhile.
+        Err(_) if absent() => Ok(None),
+        outcome => outcome.map(Some),
     }
-    keep(path, look, |mode| std::fs::set_permissions(path, mode)).map(Some)
 }
 
 /// The same for a folder that is ours alone.
