@@ -24,8 +24,10 @@ enum Found {
 
 /// Refuses a database that is not ours or is newer, without changing anything.
 /// Whether it is of the current format.
-pub(crate) fn is_current(connection: &Connection) -> Result<bool, Stop> {
-    Ok(examine(connection)? == Found::Current)
+pub(crate) fn is_current(connection: &mut Connection) -> Result<bool, Stop> {
+    // One state of the database for all that is looked at: others may be making it.
+    let transaction = connection.transaction()?;
+    Ok(examine(&transaction)? == Found::Current)
 }
 
 /// Makes the tables, or brings them to the current format: all of it or nothing,

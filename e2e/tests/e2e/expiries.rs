@@ -27,6 +27,12 @@ async fn json() {
     one_request_per_expiry(&format!("json:{}", folder.path().join("tokens.json").display())).await;
 }
 
+#[tokio::test]
+async fn sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    one_request_per_expiry(&format!("sqlite:{}", folder.path().join("tokens.sqlite").display())).await;
+}
+
 /// 32 processes of 4 tasks each, on the store with this URL, in which nothing is yet
 /// under the profile `default`. A shared clock ends the token's life 200 times.
 ///
