@@ -177,25 +177,39 @@ impl Database {
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         self.place.prepare()?;
-        self.keep_private()?;
-        Connection::open_with_flags(&self.place.file, flags).map_err(|error| self.fault(error.into()))
+        Connection::open_with_flags(&self.place.file, flags).map_err(|error| {
+            // What is no plain file or not this user's is told so.
+            let why = self.keep_private().err();
+            why.unwrap_or_else(|| self.fault(error.into()))
+        })
     }
 
     fn prepared(&self, mut connection: Connection) -> Result<Open, Fault> {
         let before = Identity::at(&self.place.file)?.ok_or_else(|| missing(&self.place.file))?;
+        // First of all: what follows may have to wait.
+        let waits = connection.busy_timeout(self.patience);
+        waits.map_err(|error| self.fault(error.into()))?;
+        // Before anything that would change another program's database, or its mode.
+        let current = self.patiently(|| format::is_current(&mut connection))?;
         self.keep_private()?;
-        let begun = Instant::now();
-        loop {
-            match prepare(&mut connection, self.patience) {
-                Ok(()) => break,
-                // Where waiting could be for ever SQLite does not wait: it says so at once.
-                Err(stop) if stop.is_busy() && begun.elapsed() < self.patience => std::thread::sleep(PAUSE),
-                Err(stop) => return Err(self.fault(stop)),
-            }
+        self.patiently(|| set(&connection))?;
+        if !current {
+            self.patiently(|| format::establish(&mut connection))?;
         }
         match Identity::at(&self.place.file)? {
             Some(file) if file == before => Ok(Open { connection, file }),
             _ => Err(missing(&self.place.file)),
+        }
+    }
+
+    /// Where waiting could be for ever SQLite does not wait: it says so at once.
+    fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T, Stop>) -> Result<T, Fault> {
+        let begun = Instant::now();
+        loop {
+            match attempt() {
+                Err(stop) if stop.is_busy() && begun.elapsed() < self.patience => std::thread::sleep(PAUSE),
+                outcome => return outcome.map_err(|stop| self.fault(stop)),
+            }
         }
     }
 
@@ -227,11 +241,8 @@ impl Identity {
     }
 }
 
-fn prepare(connection: &mut Connection, patience: Duration) -> Result<(), Stop> {
-    // First of all: what follows may have to wait.
-    connection.busy_timeout(patience)?;
-    // Before anything that would change another program's database.
-    let current = format::is_current(connection)?;
+/// How it journals and syncs.
+fn set(connection: &Connection) -> Result<(), Stop> {
     let journal: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if journal != "wal" {
         return Err(Stop::unfit(
@@ -256,7 +267,7 @@ fn prepare(connection: &mut Connection, patience: Duration) -> Result<(), Stop> 
                 other => Err(other),
             })?;
     }
-    if current { Ok(()) } else { format::establish(connection) }
+    Ok(())
 }
 
 fn missing(file: &Path) -> Fault {

@@ -1,6 +1,7 @@
 //! Databases of older and newer formats, of other programs, and what is none.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use auth_core::clock::Timestamp;
@@ -154,6 +155,7 @@ async fn namespaces_are_apart() {
 /// text of the errors.
 async fn refused_everywhere(path: &Path, kind: StoreErrorKind) -> String {
     let before = fs::read(path).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
     let store = SqliteStore::open(path).unwrap();
     let errors = [
         store.load(&key("a")).await.unwrap_err(),
@@ -163,6 +165,10 @@ async fn refused_everywhere(path: &Path, kind: StoreErrorKind) -> String {
     ];
     store.close().await.unwrap();
     assert!(fs::read(path).unwrap() == before, "the file was touched");
+    if kind == StoreErrorKind::Invalid {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "another program's file got another mode");
+    }
     let mut text = String::new();
     for error in errors {
         assert_eq!(error.kind(), kind, "{error}");

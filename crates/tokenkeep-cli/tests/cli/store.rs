@@ -2,7 +2,7 @@
 
 use store_testkit::process::run_many;
 
-use super::support::{LIMIT, World, assert_code, assert_fails, json as parsed};
+use super::support::{LIMIT, SECRET, World, assert_code, assert_fails, json as parsed};
 
 const STEPS: [&str; 9] = [
     "take a lease",
@@ -43,6 +43,26 @@ fn a_good_store() {
     assert_eq!(object["promises"]["lists"], true);
     let memory = parsed(&world.run("--store memory: store check --json"));
     assert_eq!(memory["promises"]["persistence"], "ends with the process");
+}
+
+#[test]
+fn a_sqlite_database() {
+    let world = World::new();
+    let url = format!("sqlite:{}", world.home().join("made/tokens.sqlite").display());
+    let run = |arguments: &str| world.run(&format!("--store {url} {arguments}"));
+    assert_code(&run("store check"), 0);
+    let check = parsed(&run("store check --json"));
+    assert_eq!(check["kind"], "sqlite");
+    assert_eq!(check["promises"]["persistence"], "durable on this node");
+    let issuer = world.server.issuer();
+    let login = format!(
+        "--store {url} -p ci login --flow client-credentials --issuer {issuer} --client-id app --client-secret-stdin"
+    );
+    assert_code(&world.run_with(&login, SECRET), 0);
+    let token = run("-p ci token").stdout();
+    assert!(world.server.is_live(token.trim()), "{token}");
+    assert_eq!(run("profile list").stdout(), "ci  valid\n");
+    assert!(!world.store_file().exists(), "the default store was used");
 }
 
 #[test]
