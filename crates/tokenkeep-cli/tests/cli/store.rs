@@ -2,7 +2,7 @@
 
 use store_testkit::process::run_many;
 
-use super::support::{LIMIT, SECRET, World, assert_code, assert_fails, json as parsed};
+use super::support::{LIMIT, World, assert_code, assert_fails, json as parsed};
 
 const STEPS: [&str; 9] = [
     "take a lease",
@@ -45,6 +45,7 @@ fn a_good_store() {
     assert_eq!(memory["promises"]["persistence"], "ends with the process");
 }
 
+#[cfg(feature = "sqlite")]
 #[test]
 fn a_sqlite_database() {
     let world = World::new();
@@ -58,7 +59,7 @@ fn a_sqlite_database() {
     let login = format!(
         "--store {url} -p ci login --flow client-credentials --issuer {issuer} --client-id app --client-secret-stdin"
     );
-    assert_code(&world.run_with(&login, SECRET), 0);
+    assert_code(&world.run_with(&login, super::support::SECRET), 0);
     let token = run("-p ci token").stdout();
     assert!(world.server.is_live(token.trim()), "{token}");
     assert_eq!(run("profile list").stdout(), "ci  valid\n");
