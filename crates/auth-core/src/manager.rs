@@ -3,6 +3,7 @@
 mod builder;
 mod login;
 mod logout;
+mod seed;
 mod status;
 mod web_login;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::TokenManagerBuilder;
+pub use seed::Seed;
 pub use status::ProfileStatus;
 pub use web_login::WebLoginError;
 

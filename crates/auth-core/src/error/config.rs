@@ -20,6 +20,9 @@ pub enum ConfigError {
         /// Where: an environment variable, a file.
         place: String,
     },
+    /// The refresh token that was given began a login that another one has replaced
+    /// since: it may be spent, and the newer login stays.
+    SupersededRefreshToken,
     /// The record's tokens came by a grant that this process does not have.
     UnknownGrant {
         /// Its name.
@@ -54,6 +57,9 @@ impl fmt::Display for ConfigError {
             ),
             Self::PartialCredentials(partial) => partial.fmt(f),
             Self::UnreadableSecret { place } => write!(f, "the client secret can't be read from {place}"),
+            Self::SupersededRefreshToken => f.write_str(
+                "the refresh token given was replaced by a later login of the profile, which stays; give no refresh token, or a new one",
+            ),
             Self::UnknownGrant { grant } => {
                 write!(
                     f,

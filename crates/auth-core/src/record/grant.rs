@@ -12,6 +12,9 @@ use crate::target::Target;
 /// How many past events a grant record keeps.
 pub const HISTORY_LENGTH: usize = 20;
 
+/// How many past seeds a grant record keeps.
+pub const PAST_SEEDS_LENGTH: usize = 8;
+
 /// The refresh token of one login, its own access token, and all that a process
 /// needs to know before it spends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +55,10 @@ pub struct GrantRecord {
         skip_serializing_if = "Option::is_none"
     )]
     pub seed: Option<SecretHash>,
+    /// The hashes of the seeds of earlier logins of the profile, oldest first; at
+    /// most [`PAST_SEEDS_LENGTH`]. Their refresh tokens may be spent.
+    #[serde(default, with = "super::format::hashes", skip_serializing_if = "Vec::is_empty")]
+    pub past_seeds: Vec<SecretHash>,
     /// When tokens were last got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refreshed_at: Option<Timestamp>,
@@ -84,6 +91,7 @@ impl GrantRecord {
             mark: None,
             refused: None,
             seed: None,
+            past_seeds: Vec::new(),
             refreshed_at: None,
             rejected_refresh_at: None,
             back_off: None,
@@ -92,10 +100,14 @@ impl GrantRecord {
         }
     }
 
-    /// What is left of a login after a logout.
+    /// What is left of a login after a logout. The seed's hash stays, so that the
+    /// refresh token that is still in somebody's environment does not bring the
+    /// login back.
     pub fn tombstone(&self, at: Timestamp) -> Self {
         let mut stone = Self::new(self.recipe.clone(), self.binding.clone());
         stone.login_id = self.login_id;
+        stone.seed = self.seed;
+        stone.past_seeds.clone_from(&self.past_seeds);
         stone.ended = Some(Ended { at });
         stone.history.clone_from(&self.history);
         stone.note(at, Outcome::LoggedOut, None);
@@ -113,6 +125,17 @@ impl GrantRecord {
         });
         let extra = self.history.len().saturating_sub(HISTORY_LENGTH);
         self.history.drain(..extra);
+    }
+
+    /// Remembers the seeds of the login that this one replaces.
+    pub(crate) fn replaces(&mut self, earlier: &Self) {
+        let own = self.seed;
+        let mut seeds = earlier.past_seeds.clone();
+        seeds.extend(earlier.seed);
+        seeds.retain(|seed| Some(*seed) != own);
+        let extra = seeds.len().saturating_sub(PAST_SEEDS_LENGTH);
+        seeds.drain(..extra);
+        self.past_seeds = seeds;
     }
 
     /// Whether the refresh token is the one that the server refused.
