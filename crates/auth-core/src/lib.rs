@@ -21,6 +21,7 @@ pub mod provider;
 mod random;
 pub mod record;
 pub mod refresh;
+pub mod resolver;
 pub mod sealer;
 pub mod secret;
 pub mod source;

@@ -1,6 +1,7 @@
 //! The token manager: what users hold.
 
 mod builder;
+mod given;
 mod login;
 mod logout;
 mod seed;

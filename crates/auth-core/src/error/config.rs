@@ -81,6 +81,8 @@ impl fmt::Display for ConfigError {
 pub struct PartialCredentials {
     /// What is missing.
     pub missing: Vec<MissingCredential>,
+    /// The place that has some, and was used alone; later ones do not count.
+    pub used_alone: Option<String>,
 }
 
 /// One missing credential.
@@ -96,7 +98,10 @@ pub struct MissingCredential {
 impl PartialCredentials {
     /// These are missing.
     pub fn new(missing: Vec<MissingCredential>) -> Self {
-        Self { missing }
+        Self {
+            missing,
+            used_alone: None,
+        }
     }
 }
 
@@ -123,6 +128,9 @@ impl fmt::Display for PartialCredentials {
             if !missing.looked_in.is_empty() {
                 write!(f, " (looked in {})", missing.looked_in.join(", "))?;
             }
+        }
+        if let Some(place) = &self.used_alone {
+            write!(f, "; {place} has some and is used alone")?;
         }
         Ok(())
     }
