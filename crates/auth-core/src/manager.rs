@@ -4,6 +4,7 @@ mod builder;
 mod given;
 mod login;
 mod logout;
+mod rename;
 mod seed;
 mod status;
 mod web_login;

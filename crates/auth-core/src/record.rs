@@ -10,6 +10,7 @@ mod error;
 mod format;
 mod grant;
 mod hints;
+mod history;
 mod login;
 mod pack;
 mod token;
@@ -21,10 +22,10 @@ pub use client::ClientRecord;
 pub use error::{RecordError, RecordErrorKind};
 pub use format::FORMAT;
 pub use grant::{
-    BackOff, Binding, Ended, GrantRecord, HISTORY_LENGTH, HistoryEntry, LoginId, Mark, Outcome, PAST_SEEDS_LENGTH,
-    Recipe, Refused,
+    BackOff, Binding, Departure, Ended, GrantRecord, HISTORY_LENGTH, LoginId, Mark, PAST_SEEDS_LENGTH, Recipe, Refused,
 };
 pub use hints::{Hints, RecordState};
+pub use history::{HistoryEntry, Outcome};
 pub use login::LoginRecord;
 pub use token::{AccessEntry, TokenRecord};
 pub use version::Version;

@@ -184,7 +184,7 @@ impl Resolver {
     /// # Errors
     /// `Config` with [`PartialCredentials`](crate::error::PartialCredentials) if some
     /// are missing, or if a variable is no text; `ReauthRequired` if nothing but a
-    /// login is missing because the profile was logged out; `Store`.
+    /// login is missing because the profile was logged out or moved; `Store`.
     pub async fn resolve(&self, profile: &Profile, store: &dyn TokenStore) -> Result<Resolved, TokenError> {
         let findings = self.find(profile, store).await;
         let resolved = findings.and_then(|findings| findings.resolve(self, profile));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::{option_secret, pairs};
-use super::{AccessEntry, Hints, RecordState};
+use super::{AccessEntry, Hints, HistoryEntry, Outcome, RecordState};
 use crate::clock::Timestamp;
 use crate::digest_name::digest_name;
 use crate::secret::{Secret, SecretHash};
@@ -68,7 +68,11 @@ pub struct GrantRecord {
     /// Until when nothing is sent, after failures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_off: Option<BackOff>,
-    /// Set on a tombstone: logged out.
+    /// Set while the login is moved elsewhere, and on the tombstone that the move
+    /// leaves: the refresh token is not spent here any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub departure: Option<Departure>,
+    /// Set on a tombstone: logged out, or moved elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
     /// The last events, oldest first; at most [`HISTORY_LENGTH`].
@@ -95,6 +99,7 @@ impl GrantRecord {
             refreshed_at: None,
             rejected_refresh_at: None,
             back_off: None,
+            departure: None,
             ended: None,
             history: Vec::new(),
         }
@@ -104,13 +109,30 @@ impl GrantRecord {
     /// refresh token that is still in somebody's environment does not bring the
     /// login back.
     pub fn tombstone(&self, at: Timestamp) -> Self {
+        let mut stone = self.stone(at);
+        stone.note(at, Outcome::LoggedOut, None);
+        stone
+    }
+
+    /// What is left of a login after its move elsewhere.
+    pub(crate) fn moved(&self, at: Timestamp) -> Self {
+        let mut stone = self.stone(at);
+        stone.departure.clone_from(&self.departure);
+        stone.note(
+            at,
+            Outcome::Moved,
+            self.departure.as_ref().map(|departure| departure.to.clone()),
+        );
+        stone
+    }
+
+    fn stone(&self, at: Timestamp) -> Self {
         let mut stone = Self::new(self.recipe.clone(), self.binding.clone());
         stone.login_id = self.login_id;
         stone.seed = self.seed;
         stone.past_seeds.clone_from(&self.past_seeds);
         stone.ended = Some(Ended { at });
         stone.history.clone_from(&self.history);
-        stone.note(at, Outcome::LoggedOut, None);
         stone
     }
 
@@ -325,6 +347,23 @@ impl BackOff {
     }
 }
 
+/// The move of a login to another name or another store, under way or done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Departure {
+    /// Where to, for people and for who goes on with an interrupted move; no secret.
+    pub to: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Departure {
+    /// To there, at this time.
+    pub fn new(to: impl Into<String>, at: Timestamp) -> Self {
+        Self { to: to.into(), at }
+    }
+}
+
 /// The end of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -338,40 +377,6 @@ impl Ended {
     pub fn at(at: Timestamp) -> Self {
         Self { at }
     }
-}
-
-/// One event in a grant's history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct HistoryEntry {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub outcome: Outcome,
-    /// An error code or the like; no secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// On which host.
-    pub host: String,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A new login.
-    LoggedIn,
-    /// Tokens were forgotten.
-    LoggedOut,
-    /// New tokens.
-    Refreshed,
-    /// A failure after which the refresh token is as good as before.
-    Failed,
-    /// The answer was lost: the refresh token may be spent.
-    Ambiguous,
-    /// The server refused the refresh token.
-    Refused,
 }
 
 digest_name! {

@@ -8,12 +8,12 @@ use super::{
     environment,
 };
 use crate::clock::Timestamp;
-use crate::error::{ConfigError, MissingCredential, PartialCredentials, ReauthReason, TokenError};
+use crate::error::{ConfigError, MissingCredential, PartialCredentials, TokenError};
 use crate::key::Key;
 use crate::profile::Profile;
 use crate::provider::Provider;
 use crate::record::{ClientRecord, GrantRecord};
-use crate::refresh::is_valid;
+use crate::refresh::{end_of, is_valid};
 use crate::secret::Secret;
 use crate::store::{TokenStore, TokenStoreExt as _};
 use crate::token::{TokenResponse, expires_at};
@@ -170,9 +170,9 @@ impl Findings {
     }
 
     fn missing(&self) -> TokenError {
-        let ended = self.stored.grant.as_ref().is_some_and(|grant| grant.ended.is_some());
-        if ended && self.decision.missing == [Credential::RefreshToken] {
-            return TokenError::reauth(ReauthReason::LoggedOut, OPERATION);
+        let ended = self.stored.grant.as_ref().filter(|grant| grant.ended.is_some());
+        if let Some(ended) = ended.filter(|_| self.decision.missing == [Credential::RefreshToken]) {
+            return TokenError::reauth(end_of(ended), OPERATION);
         }
         let looked_at = self.decision.alone.map_or(self.places.len(), |alone| alone + 1);
         let missing = self.decision.missing.iter().map(|credential| {

@@ -16,4 +16,5 @@ mod seeds;
 mod setup;
 mod spill;
 mod storms;
+mod transfer;
 mod web_login;

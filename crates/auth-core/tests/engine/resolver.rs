@@ -57,9 +57,9 @@ impl Bench {
 
     /// As a program that starts with these credentials.
     async fn run(&self, resolver: &Resolver) -> TokenSource {
-        let resolved = self.resolve(resolver).await.unwrap();
-        let manager = self.builder(resolved.registration().clone()).build().unwrap();
-        resolved.source(&manager).await.unwrap()
+        let found = self.resolve(resolver).await.unwrap();
+        let manager = self.builder(found.registration().clone()).build().unwrap();
+        found.source(&manager).await.unwrap()
     }
 
     async fn missing(&self, resolver: &Resolver) -> PartialCredentials {
@@ -219,9 +219,9 @@ async fn the_store_knows_the_client_and_its_server() {
         .await
         .unwrap();
     let resolver = Resolver::new(nothing());
-    let resolved = bench.resolve(&resolver).await.unwrap();
-    assert_eq!(resolved.uses(), Use::RefreshToken);
-    assert_eq!(resolved.registration().binding(), bench.service().binding());
+    let found = bench.resolve(&resolver).await.unwrap();
+    assert_eq!(found.uses(), Use::RefreshToken);
+    assert_eq!(found.registration().binding(), bench.service().binding());
     assert!(bench.is_live(&bench.run(&resolver).await.token().await.unwrap()));
     // Now a valid access token is there too.
     assert_eq!(bench.resolve(&resolver).await.unwrap().uses(), Use::AccessToken);
@@ -306,12 +306,12 @@ async fn an_access_token_alone_needs_neither_store_nor_server() {
     let login = bench.server.log_in("app", "api");
     let store: std::sync::Arc<dyn TokenStore> = std::sync::Arc::new(GetSetStore::new(Gone));
     let resolver = Resolver::new(environment(&[("TOKENKEEP_ACCESS_TOKEN", &login.access_token)]));
-    let resolved = resolver.resolve(&bench.profile, &store).await.unwrap();
-    let manager = TokenManager::builder(resolved.registration().clone(), store.clone())
+    let found = resolver.resolve(&bench.profile, &store).await.unwrap();
+    let manager = TokenManager::builder(found.registration().clone(), store.clone())
         .transport(auth_http::HttpTransport::new())
         .build()
         .unwrap();
-    let source = resolved.source(&manager).await.unwrap();
+    let source = found.source(&manager).await.unwrap();
     let token = source.token().await.unwrap();
     assert_eq!(token.secret().expose(), login.access_token);
     let error = source.after_rejection(&token).await.unwrap_err();
@@ -335,17 +335,17 @@ async fn an_access_token_that_is_over_gives_way_to_the_refresh_token() {
     let mut variables = with_refresh_token(&login, "TOKENKEEP");
     variables.push(("TOKENKEEP_ACCESS_TOKEN", &login.access_token));
     let resolver = bench.resolver(environment(&variables));
-    let resolved = bench.resolve(&resolver).await.unwrap();
-    assert_eq!(resolved.uses(), Use::AccessToken);
+    let found = bench.resolve(&resolver).await.unwrap();
+    assert_eq!(found.uses(), Use::AccessToken);
     let token = bench.run(&resolver).await.token().await.unwrap();
     assert_eq!(
         (token.secret().expose(), bench.refreshes()),
         (login.access_token.as_str(), 0)
     );
     bench.advance(HOUR);
-    let resolved = bench.resolve(&resolver).await.unwrap();
-    assert_eq!(resolved.uses(), Use::RefreshToken);
-    let passed = &resolved.explanation().credentials[0].passed;
+    let found = bench.resolve(&resolver).await.unwrap();
+    assert_eq!(found.uses(), Use::RefreshToken);
+    let passed = &found.explanation().credentials[0].passed;
     assert!(passed.iter().any(|place| place.why == WhyPassed::Expired));
     assert!(bench.is_live(&bench.run(&resolver).await.token().await.unwrap()));
     assert_eq!(bench.refreshes(), 1);
@@ -392,11 +392,11 @@ async fn a_service_needs_no_refresh_token_and_shares_its_access_token() {
         .without_refresh_token();
     let mut tokens = HashSet::new();
     for _ in 0..3 {
-        let resolved = bench.resolve(&resolver).await.unwrap();
-        assert_eq!(resolved.uses(), Use::Client);
-        let manager = bench.builder(resolved.registration().clone());
+        let found = bench.resolve(&resolver).await.unwrap();
+        assert_eq!(found.uses(), Use::Client);
+        let manager = bench.builder(found.registration().clone());
         let manager = manager.grant(ClientCredentials::new()).build().unwrap();
-        let token = resolved.source(&manager).await.unwrap().token().await.unwrap();
+        let token = found.source(&manager).await.unwrap().token().await.unwrap();
         tokens.insert(token.secret().expose().to_owned());
     }
     assert_eq!((tokens.len(), bench.server.counters().token_requests), (1, 1));
@@ -436,16 +436,16 @@ async fn a_developer_token_is_left_to_its_grant() {
     let bench = Bench::new();
     let variables = [("TOKENKEEP_DEVELOPER_TOKEN", "canary")];
     let resolver = Resolver::new(environment(&variables)).provider(bench.prefixed());
-    let resolved = bench.resolve(&resolver).await.unwrap();
-    assert_eq!(resolved.uses(), Use::DeveloperToken);
-    assert_eq!(resolved.developer_token(), Some(&Secret::new("canary")));
-    let error = resolved.source(&bench.manager()).await.unwrap_err();
+    let found = bench.resolve(&resolver).await.unwrap();
+    assert_eq!(found.uses(), Use::DeveloperToken);
+    assert_eq!(found.developer_token(), Some(&Secret::new("canary")));
+    let error = found.source(&bench.manager()).await.unwrap_err();
     assert!(matches!(
         error.kind(),
         TokenErrorKind::Config(ConfigError::UnknownGrant { .. })
     ));
     let manager = bench.builder(bench.service()).grant(DeveloperToken).build().unwrap();
-    let token = resolved.source(&manager).await.unwrap().token().await.unwrap();
+    let token = found.source(&manager).await.unwrap().token().await.unwrap();
     assert!(bench.is_live(&token));
 }
 
@@ -472,14 +472,14 @@ refresh_token    environment variable PAN_REFRESH_TOKEN  the arguments (none), t
 rule: strict; the environment (PAN_*) alone, the first to have any
 used: the refresh token"
     );
-    let resolved = bench.resolve(&resolver).await.unwrap();
-    let json = serde_json::to_string(resolved.explanation()).unwrap();
-    let all = format!("{explanation}{explanation:?}{json}{resolved:?}{resolver:?}");
+    let found = bench.resolve(&resolver).await.unwrap();
+    let json = serde_json::to_string(found.explanation()).unwrap();
+    let all = format!("{explanation}{explanation:?}{json}{found:?}{resolver:?}");
     for value in ["canary-secret", "canary-refresh"] {
         assert!(!all.contains(value), "{all}");
     }
     // Resolving does not read the store where it need not.
-    let whole = &resolved.explanation().credentials;
+    let whole = &found.explanation().credentials;
     assert!(
         whole
             .iter()
@@ -514,8 +514,8 @@ async fn without_a_provider_the_stored_ones_names_count_too() {
     let login = bench.server.log_in("app", "api");
     let resolver =
         Resolver::new(environment(&with_refresh_token(&login, "PAN"))).authenticate_by(ClientAuthMethod::None);
-    let resolved = bench.resolve(&resolver).await.unwrap();
-    assert_eq!(resolved.registration().client_id(), "app");
+    let found = bench.resolve(&resolver).await.unwrap();
+    assert_eq!(found.registration().client_id(), "app");
     assert!(bench.is_live(&bench.run(&resolver).await.token().await.unwrap()));
 }
 

@@ -1,6 +1,7 @@
 //! A refresh token from arguments or environment: has it been used already?
 
-use crate::error::{ConfigError, ReauthReason, TokenErrorKind};
+use super::end_of;
+use crate::error::{ConfigError, TokenErrorKind};
 use crate::provider::Rotation;
 use crate::record::GrantRecord;
 use crate::secret::{Secret, SecretHash};
@@ -25,7 +26,7 @@ pub(crate) fn before_seed(record: Option<&GrantRecord>, seed: SecretHash, rotati
     };
     if record.seed == Some(seed) {
         return match record.ended {
-            Some(_) => SeedStep::Refuse(TokenErrorKind::ReauthRequired(ReauthReason::LoggedOut)),
+            Some(_) => SeedStep::Refuse(TokenErrorKind::ReauthRequired(end_of(record))),
             None => SeedStep::Keep,
         };
     }
@@ -43,7 +44,8 @@ pub(crate) fn before_seed(record: Option<&GrantRecord>, seed: SecretHash, rotati
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::record::{Binding, PAST_SEEDS_LENGTH, Recipe};
+    use crate::error::ReauthReason;
+    use crate::record::{Binding, Departure, PAST_SEEDS_LENGTH, Recipe};
     use crate::target::Target;
 
     fn hash(text: &str) -> SecretHash {
@@ -81,6 +83,10 @@ mod tests {
         let logged_out = TokenErrorKind::ReauthRequired(ReauthReason::LoggedOut);
         let own = record(Some("seed"), "descendant").tombstone(at);
         assert_eq!(decide(&own), SeedStep::Refuse(logged_out));
+        let mut leaving = record(Some("seed"), "descendant");
+        leaving.departure = Some(Departure::new("elsewhere", at));
+        let moved = TokenErrorKind::ReauthRequired(ReauthReason::Moved { to: "elsewhere".into() });
+        assert_eq!(decide(&leaving.moved(at)), SeedStep::Refuse(moved));
         assert_eq!(decide(&record(Some("other"), "x").tombstone(at)), SeedStep::Plant);
         assert_eq!(decide(&record(None, "seed").tombstone(at)), SeedStep::Plant);
     }
