@@ -35,7 +35,7 @@ pub mod transport;
 
 pub use client_registration::{ClientRegistration, SecretSource};
 pub use error::{TokenError, TokenErrorKind};
-pub use manager::{TokenManager, TokenManagerBuilder};
+pub use manager::{Seed, TokenManager, TokenManagerBuilder};
 pub use profile::Profile;
 pub use provider::Provider;
 pub use secret::Secret;

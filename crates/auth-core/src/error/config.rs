@@ -139,7 +139,7 @@ impl fmt::Display for PartialCredentials {
             }
         }
         if let Some(place) = &self.used_alone {
-            write!(f, "; {place} has some and is used alone")?;
+            write!(f, "; used alone: {place}, the first to have any")?;
         }
         Ok(())
     }

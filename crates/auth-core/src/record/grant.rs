@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::{option_secret, pairs};
-use super::{AccessEntry, Hints, HistoryEntry, Outcome, RecordState};
+use super::{AccessEntry, Hints, HistoryEntry, LoginId, Outcome, RecordState};
 use crate::clock::Timestamp;
-use crate::digest_name::digest_name;
 use crate::secret::{Secret, SecretHash};
 use crate::target::Target;
 
@@ -376,30 +375,5 @@ impl Ended {
     /// Ended at this time.
     pub fn at(at: Timestamp) -> Self {
         Self { at }
-    }
-}
-
-digest_name! {
-    /// Names a login: 16 random bytes.
-    LoginId
-}
-
-impl LoginId {
-    /// A new one.
-    pub fn random() -> Self {
-        Self::of(&[&crate::random::bytes::<16>()])
-    }
-}
-
-impl Serialize for LoginId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for LoginId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a login id"))
     }
 }

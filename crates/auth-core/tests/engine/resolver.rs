@@ -140,7 +140,7 @@ async fn the_first_place_that_has_any_is_used_alone_and_what_it_lacks_is_named()
          environment variable PAN_CLIENT_SECRET); \
          refresh_token (looked in the arguments, the client, environment variable TOKENKEEP_REFRESH_TOKEN, \
          environment variable PAN_REFRESH_TOKEN); \
-         the environment (PAN_*) has some and is used alone"
+         used alone: the environment (PAN_*), the first to have any"
     );
     assert_eq!(bench.server.counters().token_requests, 0);
 }
