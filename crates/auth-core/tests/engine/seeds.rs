@@ -212,6 +212,8 @@ async fn a_store_that_fails_costs_nothing() {
         .fail_saves(&[StoreErrorKind::Ambiguous, StoreErrorKind::Conflict]);
     bench.start(&login).await;
     let begun = bench.record().await.login_id;
+    // What the other one began is used, not begun again.
+    assert_eq!(bench.version().await.generation(), 1);
     bench.store.stop_failing();
     bench.start(&login).await.token().await.unwrap();
     assert_eq!((bench.record().await.login_id, bench.refreshes()), (begun, 1));
