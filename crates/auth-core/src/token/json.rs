@@ -3,6 +3,12 @@
 /// The deepest nesting that is accepted.
 pub(crate) const DEPTH_MAX: usize = 32;
 
+/// The text without a byte order mark, which some servers put first and RFC 8259 section 8.1
+/// lets us ignore.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// Whether brackets nest deeper than [`DEPTH_MAX`]. Looks at bytes only, so that
 /// a hostile text costs one pass and no memory.
 pub(crate) fn too_deep(text: &[u8]) -> bool {

@@ -18,7 +18,7 @@ const TOKEN_MAX: usize = 64 * 1024;
 ///   negative counts as 0;
 /// - a type, scope or lifetime of another kind than expected, or an ID token that
 ///   can't be one, counts as missing: a good token is not thrown away for them;
-/// - an empty refresh token is none;
+/// - an empty refresh token is none, and a byte order mark before all is nothing;
 /// - a member given twice, a token with characters outside `VSCHAR`
 ///   (RFC 6749 appendix A) or over 64 KiB, and nesting deeper than 32 are refused.
 #[derive(Clone, Debug)]
@@ -85,6 +85,7 @@ impl TokenResponse {
     /// # Errors
     /// [`TokenResponseError`] says what is wrong, without quoting it.
     pub fn parse(body: &[u8]) -> Result<Self, TokenResponseError> {
+        let body = json::without_mark(body);
         if json::too_deep(body) {
             return Err(TokenResponseError::TooDeep);
         }
@@ -246,6 +247,8 @@ mod tests {
 
     #[test]
     fn what_servers_leave_out_or_write_otherwise() {
+        let marked = TokenResponse::parse(b"\xef\xbb\xbf{\"access_token\":\"a\"}").unwrap();
+        assert_eq!(marked.access_token, "a".into());
         let body = br#"{"access_token":"a","token_type":null,"refresh_token":"","scope":["x","y"],"extra":{"a":[1]}}"#;
         let response = TokenResponse::parse(body).unwrap();
         assert_eq!(response.token_type, "Bearer");

@@ -1,9 +1,11 @@
 //! A server, a store, a clock that can be turned, and a manager over them.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +21,7 @@ use auth_core::store::{
     WriteIf,
 };
 use auth_core::token::TokenResponse;
+use auth_core::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use auth_core::{
     ClientRegistration, MemoryStore, Profile, Secret, Target, TokenManager, TokenManagerBuilder, TokenSource,
     TokenStore,
@@ -147,6 +150,45 @@ impl TokenStore for Moody {
     }
 }
 
+/// How long a test may take. The longest takes a quarter of it on a slow machine.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// Ends the test run where a test hangs, and says which: a flight that waits for ever
+/// can't be told from a slow one otherwise.
+#[derive(Debug)]
+struct Limit {
+    _over: mpsc::Sender<Infallible>,
+}
+
+impl Limit {
+    fn of_this_test() -> Self {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let (over, ended) = mpsc::channel::<Infallible>();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let seconds = LIMIT.as_secs();
+                // Not by a macro: what those print is kept until the test ends.
+                let _ = writeln!(io::stderr(), "\n{test} hangs: it is not over after {seconds} seconds");
+                std::process::exit(101);
+            }
+        });
+        Self { _over: over }
+    }
+}
+
+/// One client for all benches: to build one takes longer than most tests, and each
+/// request has its own connection anyway.
+#[derive(Debug)]
+struct SharedTransport;
+
+#[async_trait]
+impl Transport for SharedTransport {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        static SHARED: LazyLock<HttpTransport> = LazyLock::new(HttpTransport::new);
+        SHARED.send(request).await
+    }
+}
+
 pub(crate) struct Bench {
     pub(crate) server: AuthorizationServer,
     pub(crate) store: Moody,
@@ -154,6 +196,7 @@ pub(crate) struct Bench {
     pub(crate) events: Events,
     pub(crate) profile: Profile,
     pub(crate) rotation: Rotation,
+    _limit: Limit,
 }
 
 impl Bench {
@@ -173,6 +216,7 @@ impl Bench {
             events: Events::default(),
             profile: Profile::new("ana").unwrap(),
             rotation: Rotation::Strict,
+            _limit: Limit::of_this_test(),
         }
     }
 
@@ -199,7 +243,7 @@ impl Bench {
     pub(crate) fn builder(&self, client: ClientRegistration) -> TokenManagerBuilder {
         let store: Arc<dyn TokenStore> = Arc::new(self.store.clone());
         TokenManager::builder(client, store)
-            .transport(HttpTransport::new())
+            .transport(SharedTransport)
             .clock(self.clock.clone())
             .observer(self.events.clone())
     }
