@@ -55,7 +55,7 @@ async fn client_credentials_survive_each() {
         let source = service.build().unwrap().source(&bench.profile);
         bench.server.inject(bad.fault.clone().times(100));
         let outcome = source.token().await;
-        check(&outcome, expected(&bad, false), &["service-secret"]);
+        check(&outcome, expected(&bad, false).as_ref(), &["service-secret"]);
         assert_eq!(bench.server.counters().token_requests, 1, "asked once");
         bench.server.clear_faults();
         bench.advance(LONG);
@@ -73,7 +73,11 @@ async fn login_survives(bench: Bench, bad: BadAnswer, fault: Fault) {
     bench.advance(HOUR);
     bench.server.inject(fault.times(100));
     let outcome = source.token().await;
-    check(&outcome, expected(&bad, true), &[access.expose(), refresh.expose()]);
+    check(
+        &outcome,
+        expected(&bad, true).as_ref(),
+        &[access.expose(), refresh.expose()],
+    );
     assert_eq!(bench.refreshes(), 1, "sent once");
     let dead = matches!(bad.meaning, Meaning::GrantRefused { .. });
     for _ in 0..3 {
@@ -178,7 +182,7 @@ fn expected(bad: &BadAnswer, consumable: bool) -> Option<(TokenErrorKind, Retry)
     }
 }
 
-fn check(outcome: &Result<AccessToken, TokenError>, expected: Option<(TokenErrorKind, Retry)>, sent: &[&str]) {
+fn check(outcome: &Result<AccessToken, TokenError>, expected: Option<&(TokenErrorKind, Retry)>, sent: &[&str]) {
     let shown = match outcome {
         Ok(token) => {
             assert_eq!(expected, None);
@@ -194,7 +198,7 @@ fn check(outcome: &Result<AccessToken, TokenError>, expected: Option<(TokenError
                 }
                 kind => kind.clone(),
             };
-            assert_eq!(Some((kind, error.retry())), expected, "{}", printed(error));
+            assert_eq!(Some(&(kind, error.retry())), expected, "{}", printed(error));
             printed(error)
         }
     };
