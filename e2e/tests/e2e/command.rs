@@ -11,12 +11,14 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// Where a test keeps its files, and how it calls the command.
 pub(crate) struct Home {
     folder: tempfile::TempDir,
+    unprivileged: bool,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            unprivileged: false,
         }
     }
 
@@ -24,9 +26,12 @@ impl Home {
         self.folder.path()
     }
 
-    /// One that belongs to whom unprivileged processes run as.
+    /// One whose commands run without privileges, so that permissions bind them.
     pub(crate) fn unprivileged() -> Self {
-        let home = Self::new();
+        let home = Self {
+            unprivileged: true,
+            ..Self::new()
+        };
         if std::process::Command::new("id")
             .arg("-u")
             .output()
@@ -45,10 +50,15 @@ impl Home {
 
     /// The command with these arguments; nothing of our environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> ProcessBuilder {
-        ProcessBuilder::new(binary())
+        let command = ProcessBuilder::new(binary())
             .env("HOME", self.folder.path())
             .env("TOKENKEEP_STORE", format!("json:{}", self.store().display()))
-            .args(arguments)
+            .args(arguments);
+        if self.unprivileged {
+            command.unprivileged()
+        } else {
+            command
+        }
     }
 
     /// A pipe with a name, in our folder.

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod bad_answers;
 mod browser;
 mod command;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod kills;
+mod logins;
 mod oidc;
 mod processes;
 mod provider;
