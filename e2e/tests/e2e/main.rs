@@ -4,6 +4,7 @@
 
 mod bad_answers;
 mod browser;
+mod cached;
 mod command;
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -12,4 +13,5 @@ mod logins;
 mod oidc;
 mod processes;
 mod provider;
+mod replicas;
 mod spill;
