@@ -47,6 +47,24 @@ async fn within_a_grace_a_login_survives_each_although_the_server_acted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn none_displaces_a_token_that_is_still_good() {
+    each(|bad| async move {
+        let bench = Bench::new();
+        let manager = bench.builder(bench.app()).timing(timing(&bad)).build().unwrap();
+        let source = bench.logged_in(&manager).await;
+        let good = source.token().await.unwrap();
+        bench.advance(HOUR - Duration::from_secs(10));
+        bench.server.inject(bad.fault.clone().times(100));
+        let is_granted = bad.meaning == Meaning::Granted;
+        for _ in 0..3 {
+            assert_eq!(source.token().await.unwrap() == good, !is_granted);
+        }
+        assert_eq!(bench.refreshes(), 1, "tried once");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn client_credentials_survive_each() {
     each(|bad| async move {
         let bench = Bench::new();
