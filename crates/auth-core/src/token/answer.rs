@@ -74,7 +74,7 @@ struct Wire {
 }
 
 fn read_error(body: &[u8]) -> Option<Wire> {
-    let body = json::without_mark(body);
+    let body = json::object(body)?;
     if json::too_deep(body) {
         return None;
     }

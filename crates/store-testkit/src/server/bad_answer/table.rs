@@ -44,6 +44,11 @@ pub(super) fn refusals() -> Vec<BadAnswer> {
             refused(400, None),
         ),
         BadAnswer::new(
+            "an error that is an array",
+            json(400, r#"["invalid_grant","no"]"#),
+            refused(400, None),
+        ),
+        BadAnswer::new(
             "an error too deep to look at",
             json(400, &format!(r#"{{"error":"invalid_grant","x":{}"#, "[".repeat(40))),
             refused(400, None),
@@ -184,6 +189,10 @@ pub(super) fn no_tokens() -> Vec<BadAnswer> {
     let utf16 = granted().encode_utf16().flat_map(u16::to_le_bytes).collect();
     vec![
         unknown("no object", r#"["canary-of-the-server"]"#),
+        unknown(
+            "the members without their names",
+            r#"["canary-of-the-server","Bearer",3600,null,null,null,null,null]"#,
+        ),
         unknown("nothing in the object", "{}"),
         unknown("null", "null"),
         unknown("no access token", r#"{"token_type":"Bearer","expires_in":3600}"#),
@@ -278,6 +287,12 @@ pub(super) fn tolerated() -> Vec<BadAnswer> {
             "a refresh token that is null",
             r#""refresh_token":null,"expires_in":60"#,
         ),
+        with(
+            "a refresh token that is false",
+            r#""refresh_token":false,"expires_in":60"#,
+        ),
+        with("an ID token that is a number", r#""id_token":5,"expires_in":60"#),
+        with("an ID token beyond ASCII", r#""id_token":"ü","expires_in":60"#),
         with("an error that is null", r#""error":null,"expires_in":60"#),
         with("an error that is empty", r#""error":"","expires_in":60"#),
         with(
