@@ -14,6 +14,7 @@ mod output;
 mod run;
 mod session;
 mod settings;
+mod signals;
 mod text;
 
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) struct Home {
     folder: tempfile::TempDir,
     store: String,
+    unprivileged: bool,
 }
 
 impl Home {
@@ -24,16 +25,23 @@ impl Home {
     pub(crate) fn with_store(url: impl FnOnce(&Path) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = url(folder.path());
-        Self { folder, store }
+        Self {
+            folder,
+            store,
+            unprivileged: false,
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// One that belongs to whom unprivileged processes run as.
+    /// One whose commands run without privileges, so that permissions bind them.
     pub(crate) fn unprivileged() -> Self {
-        let home = Self::new();
+        let home = Self {
+            unprivileged: true,
+            ..Self::new()
+        };
         if std::process::Command::new("id")
             .arg("-u")
             .output()
@@ -52,10 +60,15 @@ impl Home {
 
     /// The command with these arguments; nothing of our environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> ProcessBuilder {
-        ProcessBuilder::new(binary())
+        let command = ProcessBuilder::new(binary())
             .env("HOME", self.folder.path())
             .env("TOKENKEEP_STORE", &self.store)
-            .args(arguments)
+            .args(arguments);
+        if self.unprivileged {
+            command.unprivileged()
+        } else {
+            command
+        }
     }
 
     /// A pipe with a name, in our folder.
