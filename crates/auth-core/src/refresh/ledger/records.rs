@@ -96,8 +96,9 @@ impl Ledger<'_> {
     /// A refresh token in a store that may forget it at any time is not spent: its
     /// child would be lost with the next eviction.
     pub(super) fn check_persistence(&self) -> Result<(), TokenError> {
-        let volatile = self.core.store.capabilities().persistence == Persistence::Evictable;
-        if volatile && !self.core.options.allow_volatile_refresh_tokens {
+        let capabilities = self.core.store.capabilities();
+        let allowed = self.core.options.allow_volatile_refresh_tokens || capabilities.volatile_refresh_tokens;
+        if capabilities.persistence == Persistence::Evictable && !allowed {
             let store = self.core.store.name().to_owned();
             return Err(TokenError::config(ConfigError::VolatileStore { store }, OPERATION));
         }
