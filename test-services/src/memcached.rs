@@ -43,13 +43,9 @@ impl MemcachedBuilder {
         self.argument("-m").argument(mib.to_string())
     }
 
-    /// With a largest item of this many KiB.
+    /// With a largest item of this many KiB, 512 at least: below, this program breaks.
     pub fn largest_item_kib(self, kib: u32) -> Self {
-        let chunk = format!("slab_chunk_max={}", kib.min(512));
-        self.argument("-I")
-            .argument(format!("{kib}k"))
-            .argument("-o")
-            .argument(chunk)
+        self.argument("-I").argument(format!("{kib}k"))
     }
 
     /// It answers "out of memory" where it would forget something else.
@@ -99,6 +95,9 @@ impl MemcachedBuilder {
                 &address.port().to_string(),
             ])
             .arguments(self.arguments.clone());
+        if self.arguments.iter().any(|argument| argument == "-S") {
+            server = server.variable("SASL_CONF_PATH", sasl_folder(&folder)?);
+        }
         if rustix::process::geteuid().is_root() {
             server = server.arguments(["-u", "nobody"]);
         }
@@ -180,6 +179,16 @@ impl Memcached {
     }
 }
 
+/// Says that passwords come as they are; nobody has one.
+fn sasl_folder(folder: &TempDir) -> Result<std::path::PathBuf, ServiceError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let failed = |error: std::io::Error| ServiceError::io("no configuration for SASL", &error);
+    std::fs::write(folder.path().join("memcached.conf"), "mech_list: plain\n").map_err(failed)?;
+    // It is read by a user without rights.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).map_err(failed)?;
+    Ok(folder.path().to_owned())
+}
+
 fn ask(address: SocketAddr, request: &str, end: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(LIMIT))?;
@@ -216,7 +225,7 @@ mod tests {
     fn its_limits_are_what_was_asked_for() {
         let server = MemcachedBuilder::new()
             .memory_mib(2)
-            .largest_item_kib(64)
+            .largest_item_kib(512)
             .start()
             .unwrap();
         assert_eq!(server.statistic("limit_maxbytes"), Some(2 << 20));

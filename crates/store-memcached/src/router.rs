@@ -51,7 +51,7 @@ mod tests {
     fn golden_routes() {
         let servers = nodes(&["a", "b", "c"]);
         let routes: String = (0..32).map(|key| &routed(key, &servers)[..1]).collect();
-        assert_eq!(routes, "GOLDEN");
+        assert_eq!(routes, "ccabcaaabccacaacabaccbbacbbbcbaa");
     }
 
     #[test]

@@ -93,27 +93,19 @@ async fn an_unanswered_save_is_ambiguous_and_may_be_sent_again() {
     let bench = Bench::new();
     let old = put(&bench.direct, "a", "old").await;
     let new = record("a", "new", Some(old.version()));
-    // The first answer of a new connection is that of the read, the second that of the write.
-    for (trouble, limit) in [
-        (Trouble::Late(Duration::from_millis(150)), 2_000),
-        (Trouble::Silent, 2_000),
-    ] {
-        bench.proxy.set(Trouble::None);
-        let saving = save_with_trouble_at_the_write(&bench, &new, &old, trouble);
-        let started = Instant::now();
-        let outcome = saving.await;
-        assert!(started.elapsed() < Duration::from_millis(limit));
-        if let Err(error) = outcome {
-            assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{error}");
-            assert!(
-                error.to_string().contains(&bench.proxy.address().to_string()),
-                "{error}"
-            );
-        }
-    }
+    let started = Instant::now();
+    let outcome = save_with_trouble_at_the_write(&bench, &new, &old, Trouble::Silent).await;
+    let error = outcome.unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{error}");
+    assert!(
+        error.to_string().contains(&bench.proxy.address().to_string()),
+        "{error}"
+    );
+    // It had been done, as one can only know by looking.
+    assert_eq!(body(&bench.direct, "a").await, Some(b"new".to_vec()));
     bench.proxy.set(Trouble::None);
     bench.store.save(&new, WriteIf::Matches(old.version())).await.unwrap();
-    assert_eq!(body(&bench.direct, "a").await, Some(b"new".to_vec()));
 }
 
 #[tokio::test]
@@ -146,7 +138,7 @@ async fn a_lease_whose_answer_was_lost_is_had_by_asking_again() {
     let a = key("a");
     let taking = bench.store.try_lease(&a, &mine, TTL);
     let (outcome, ()) = tokio::join!(taking, async {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         bench.proxy.set(Trouble::CutAnswer);
     });
     assert_eq!(outcome.unwrap_err().kind(), StoreErrorKind::Unavailable);

@@ -8,8 +8,8 @@ use crate::given::{body, impatient, key, open, put, record};
 
 #[tokio::test]
 async fn too_large_is_said_before_it_is_sent() {
-    let server = MemcachedBuilder::new().largest_item_kib(64).start().unwrap();
-    let store = open(&impatient(&[server.address()]).largest_item(64 * 1_024).unwrap());
+    let server = MemcachedBuilder::new().largest_item_kib(512).start().unwrap();
+    let store = open(&impatient(&[server.address()]).largest_item(512 * 1_024).unwrap());
     let largest = store.capabilities().largest_record.unwrap();
     let old = put(&store, "a", "old").await;
     let sets = server.statistic("cmd_set").unwrap();
@@ -22,10 +22,10 @@ async fn too_large_is_said_before_it_is_sent() {
 
 #[tokio::test]
 async fn where_the_server_takes_less_than_was_said_the_old_record_stays() {
-    let server = MemcachedBuilder::new().largest_item_kib(64).start().unwrap();
+    let server = MemcachedBuilder::new().largest_item_kib(512).start().unwrap();
     let store = open(&impatient(&[server.address()]));
     let old = put(&store, "a", "old").await;
-    let error = refused(&store, 200_000, &old).await;
+    let error = refused(&store, 600_000, &old).await;
     assert!(
         error.contains("largest_item") && error.contains(&server.address().to_string()),
         "{error}"
