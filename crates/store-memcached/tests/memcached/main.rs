@@ -4,6 +4,7 @@
 #![allow(clippy::unused_async, reason = "a subject is opened by an async function")]
 
 mod away;
+mod engine;
 mod forgetting;
 mod given;
 mod late;
