@@ -11,9 +11,7 @@ use auth_core::key::Key;
 use auth_core::record::{ClientRecord, Contents, Recipe};
 use auth_core::store::{TokenStore as _, TokenStoreExt as _};
 use auth_core::token::TokenResponse;
-use auth_core::{
-    ClientRegistration, Profile, Provider, Secret, Target, TokenError, TokenManager, TokenManagerBuilder,
-};
+use auth_core::{ClientRegistration, Profile, Provider, Secret, Target, TokenError, TokenManager, TokenManagerBuilder};
 use auth_http::HttpTransport;
 use store_memcached::MemcachedStore;
 use store_testkit::server::{AuthorizationServer, Client};
