@@ -46,6 +46,12 @@ impl Capabilities {
         self
     }
 
+    /// Whether refresh tokens are refused here unless their owner allows it by name:
+    /// what is forgotten can't be asked for again.
+    pub fn refuses_refresh_tokens(&self) -> bool {
+        self.persistence == Persistence::Evictable && !self.volatile_refresh_tokens
+    }
+
     /// The same, with refresh tokens allowed by name though they may be forgotten.
     pub const fn with_volatile_refresh_tokens(mut self) -> Self {
         self.volatile_refresh_tokens = true;

@@ -9,9 +9,13 @@ use auth_core::error::{ConfigError, TokenErrorKind};
 use auth_core::grant::{AuthorizationCode, ClientCredentials, Grant as _};
 use auth_core::key::Key;
 use auth_core::record::{ClientRecord, Contents, Recipe};
-use auth_core::store::{TokenStore as _, TokenStoreExt as _};
+use auth_core::store::TokenStoreExt as _;
 use auth_core::token::TokenResponse;
-use auth_core::{ClientRegistration, Profile, Provider, Secret, Target, TokenError, TokenManager, TokenManagerBuilder};
+use auth_core::transfer::{Place, Transfer};
+use auth_core::{
+    ClientRegistration, MemoryStore, Profile, Provider, Secret, Target, TokenError, TokenManager, TokenManagerBuilder,
+    TokenStore,
+};
 use auth_http::HttpTransport;
 use store_memcached::MemcachedStore;
 use store_testkit::server::{AuthorizationServer, Client};
@@ -149,6 +153,26 @@ async fn who_opts_in_is_warned_and_served() {
         "",
         "a warning that nobody asked for"
     );
+}
+
+#[tokio::test]
+async fn a_login_moves_here_only_by_the_opt_in() {
+    let bench = Bench::new().await;
+    let elsewhere: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
+    let client = ClientRegistration::confidential(bench.provider(), "app", Secret::new("app-secret"));
+    let manager = TokenManager::builder(client, elsewhere.clone()).transport(HttpTransport::new());
+    bench.log_in(&manager.build().unwrap()).await.unwrap();
+    for (store, moves) in [(bench.store(), false), (bench.store_with_opt_in(), true)] {
+        let from = Place::new(elsewhere.clone(), "memory");
+        let transfer = Transfer::new(from, Place::new(Arc::new(store), "memcached"));
+        let outcome = transfer
+            .overwrite(true)
+            .delete_source(true)
+            .profile(&bench.profile, &bench.profile)
+            .await;
+        assert_eq!(outcome.is_ok(), moves, "{outcome:?}");
+        assert_eq!(bench.has_grant().await, moves);
+    }
 }
 
 #[tokio::test]

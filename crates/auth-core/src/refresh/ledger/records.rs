@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::error::{ConfigError, TokenError};
 use crate::key::Key;
 use crate::record::{AccessEntry, Contents, GrantRecord, TokenRecord, Version};
-use crate::store::{Persistence, StoreError, TokenStore as _, TokenStoreExt as _};
+use crate::store::{StoreError, TokenStore as _, TokenStoreExt as _};
 use crate::token::AccessToken;
 
 /// What was read: the grant record, and the token stored for the target asked for.
@@ -97,8 +97,7 @@ impl Ledger<'_> {
     /// child would be lost with the next eviction.
     pub(super) fn check_persistence(&self) -> Result<(), TokenError> {
         let capabilities = self.core.store.capabilities();
-        let allowed = self.core.options.allow_volatile_refresh_tokens || capabilities.volatile_refresh_tokens;
-        if capabilities.persistence == Persistence::Evictable && !allowed {
+        if capabilities.refuses_refresh_tokens() && !self.core.options.allow_volatile_refresh_tokens {
             let store = self.core.store.name().to_owned();
             return Err(TokenError::config(ConfigError::VolatileStore { store }, OPERATION));
         }
