@@ -213,11 +213,7 @@ async fn with_a_valid_token_nobody_notices_that_the_servers_are_away() {
             assert_eq!(person.token().await.unwrap(), mine);
             assert_eq!(service.token().await.unwrap(), its);
         }
-        assert!(
-            started.elapsed() < Duration::from_millis(500),
-            "{:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     }
     assert_eq!(bench.server.counters().token_requests, 1);
 }

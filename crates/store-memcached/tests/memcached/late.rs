@@ -10,6 +10,9 @@ use test_services::{Memcached, Proxy, Trouble};
 use crate::given::{TTL, body, impatient, key, open, put, record};
 
 const KEYS: usize = 40;
+/// How long the answer to a read is held back, so that trouble begins at the write.
+const HELD_BACK: Duration = Duration::from_millis(400);
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// A server, a proxy before it, a store that goes through the proxy and one that does not.
 struct Bench {
@@ -21,10 +24,14 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::answering_within(Duration::from_millis(200))
+    }
+
+    fn answering_within(limit: Duration) -> Self {
         let server = Memcached::start().unwrap();
         let proxy = Proxy::start(server.address()).unwrap();
         Self {
-            store: open(&impatient(&[proxy.address()])),
+            store: open(&impatient(&[proxy.address()]).answer_timeout(limit)),
             direct: open(&impatient(&[server.address()])),
             _server: server,
             proxy,
@@ -80,7 +87,7 @@ async fn dropped_reads_leave_no_answer_behind() {
     }
     assert_eq!(body(&bench.store, "a").await, Some(b"a".to_vec()));
     for _ in 0..20 {
-        bench.proxy.set(Trouble::Late(Duration::from_millis(20)));
+        bench.proxy.set(Trouble::Late(Duration::from_millis(200)));
         let dropped = tokio::time::timeout(Duration::from_millis(5), bench.store.load(&key("a"))).await;
         assert!(dropped.is_err(), "it was answered before it was dropped");
         bench.proxy.set(Trouble::None);
@@ -90,13 +97,13 @@ async fn dropped_reads_leave_no_answer_behind() {
 
 #[tokio::test]
 async fn an_unanswered_save_is_ambiguous_and_may_be_sent_again() {
-    let bench = Bench::new();
+    let bench = Bench::answering_within(LIMIT);
     let old = put(&bench.direct, "a", "old").await;
     let new = record("a", "new", Some(old.version()));
     let started = Instant::now();
     let outcome = save_with_trouble_at_the_write(&bench, &new, &old, Trouble::Silent).await;
     let error = outcome.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{error}");
     assert!(
         error.to_string().contains(&bench.proxy.address().to_string()),
@@ -110,7 +117,7 @@ async fn an_unanswered_save_is_ambiguous_and_may_be_sent_again() {
 
 #[tokio::test]
 async fn a_write_whose_answer_was_cut_is_ambiguous_and_was_done() {
-    let bench = Bench::new();
+    let bench = Bench::answering_within(LIMIT);
     let old = put(&bench.direct, "a", "old").await;
     let new = record("a", "new", Some(old.version()));
     let outcome = save_with_trouble_at_the_write(&bench, &new, &old, Trouble::CutAnswer).await;
@@ -131,14 +138,14 @@ async fn a_write_whose_answer_was_cut_is_ambiguous_and_was_done() {
 
 #[tokio::test]
 async fn a_lease_whose_answer_was_lost_is_had_by_asking_again() {
-    let bench = Bench::new();
+    let bench = Bench::answering_within(LIMIT);
     let (mine, other) = (LeaseId::random(), LeaseId::random());
     bench.store.load(&key("warm")).await.unwrap();
-    bench.proxy.set(Trouble::Late(Duration::from_millis(100)));
+    bench.proxy.set(Trouble::Late(HELD_BACK));
     let a = key("a");
     let taking = bench.store.try_lease(&a, &mine, TTL);
     let (outcome, ()) = tokio::join!(taking, async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(HELD_BACK / 2).await;
         bench.proxy.set(Trouble::CutAnswer);
     });
     assert_eq!(outcome.unwrap_err().kind(), StoreErrorKind::Unavailable);
@@ -158,10 +165,10 @@ async fn save_with_trouble_at_the_write(
     old: &auth_core::record::Record,
     trouble: Trouble,
 ) -> Result<(), auth_core::store::StoreError> {
-    bench.proxy.set(Trouble::Late(Duration::from_millis(120)));
+    bench.proxy.set(Trouble::Late(HELD_BACK));
     let saving = bench.store.save(new, WriteIf::Matches(old.version()));
     let (outcome, ()) = tokio::join!(saving, async {
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(HELD_BACK / 2).await;
         bench.proxy.set(trouble);
     });
     outcome
