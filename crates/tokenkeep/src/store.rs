@@ -1,4 +1,5 @@
-//! Stores, by their URLs: `json:PATH`, `memcached://HOST,HOST`, `memory:`, and other people's.
+//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `memcached://HOST,HOST`, `memory:`, and other
+//! people's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,14 +14,16 @@ pub use auth_core::store::*;
 pub use store_json as json;
 #[cfg(feature = "memcached")]
 pub use store_memcached as memcached;
+#[cfg(feature = "sqlite")]
+pub use store_sqlite as sqlite;
 
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStore>, StoreError>> + Send>>;
 type Factory = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
 /// The schemes that this version knows, compiled in or not, each with its feature.
-const KNOWN: [(&str, &str); 2] = [("json", "json"), ("memcached", "memcached")];
+const KNOWN: [(&str, &str); 3] = [("json", "json"), ("memcached", "memcached"), ("sqlite", "sqlite")];
 
-/// Opens a store by its URL: `json:PATH`, `memcached://HOST,HOST`, `memory:`.
+/// Opens a store by its URL: `json:PATH`, `sqlite:PATH`, `memcached://HOST,HOST`, `memory:`.
 ///
 /// # Errors
 /// `Invalid` if no scheme fits, `Unsupported` if the scheme's feature is not
@@ -51,6 +54,10 @@ impl Opener {
         #[cfg(feature = "memcached")]
         let opener = opener.with_scheme("memcached", |url| async move {
             Ok(Arc::new(store_memcached::MemcachedStore::connect(&url)?) as Arc<dyn TokenStore>)
+        });
+        #[cfg(feature = "sqlite")]
+        let opener = opener.with_scheme("sqlite", |url| async move {
+            Ok(Arc::new(store_sqlite::SqliteStore::connect(&url)?) as Arc<dyn TokenStore>)
         });
         opener
     }
@@ -138,13 +145,28 @@ mod tests {
         assert!(error.to_string().contains("plaintext=allow"), "{error}");
     }
 
-    #[cfg(not(feature = "json"))]
     #[tokio::test]
     async fn a_feature_that_is_not_compiled_in_is_named() {
-        let error = open("json:/tmp/x").await.unwrap_err();
-        assert!(
-            error.kind() == StoreErrorKind::Unsupported && error.to_string().contains("`json`"),
-            "{error}"
-        );
+        let opener = Opener::new();
+        for (scheme, feature) in KNOWN {
+            if opener.schemes.contains_key(scheme) {
+                continue;
+            }
+            let error = opener.open(&format!("{scheme}:/tmp/x")).await.unwrap_err();
+            assert!(
+                error.kind() == StoreErrorKind::Unsupported && error.to_string().contains(&format!("`{feature}`")),
+                "{error}"
+            );
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn sqlite_is_opened_by_its_url() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.sqlite");
+        let store = open(&format!("sqlite:{}?namespace=one", path.display())).await.unwrap();
+        assert_eq!(store.name(), "sqlite");
+        assert!(open("sqlite:~/x").await.is_err());
     }
 }

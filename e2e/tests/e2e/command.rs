@@ -11,13 +11,20 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// Where a test keeps its files, and how it calls the command.
 pub(crate) struct Home {
     folder: tempfile::TempDir,
+    store: String,
 }
 
 impl Home {
+    /// With a JSON file as its store.
     pub(crate) fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self::with_store(|folder| format!("json:{}", folder.join("data/tokens.json").display()))
+    }
+
+    /// With the store that this URL names, given the folder.
+    pub(crate) fn with_store(url: impl FnOnce(&Path) -> String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = url(folder.path());
+        Self { folder, store }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -47,7 +54,7 @@ impl Home {
     pub(crate) fn command(&self, arguments: &[&str]) -> ProcessBuilder {
         ProcessBuilder::new(binary())
             .env("HOME", self.folder.path())
-            .env("TOKENKEEP_STORE", format!("json:{}", self.store().display()))
+            .env("TOKENKEEP_STORE", &self.store)
             .args(arguments)
     }
 
@@ -68,7 +75,7 @@ impl Home {
     pub(crate) fn command_reading(&self, input: &Path, arguments: &[&str]) -> ProcessBuilder {
         ProcessBuilder::new("/bin/sh")
             .env("HOME", self.folder.path())
-            .env("TOKENKEEP_STORE", format!("json:{}", self.store().display()))
+            .env("TOKENKEEP_STORE", &self.store)
             .args(["-c", "exec \"$@\" < \"$0\""])
             .arg(input)
             .arg(binary())

@@ -4,6 +4,7 @@
 
 mod browser;
 mod command;
+mod expiries;
 mod kills;
 mod memcached;
 mod oidc;

@@ -1,4 +1,4 @@
-//! Many processes of the command over one JSON file.
+//! Many processes of the command over one store.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -40,8 +40,20 @@ fn expired_login(home: &Home, server: &AuthorizationServer) {
 
 #[test]
 fn thirty_two_processes_on_an_expired_rotating_grant_make_one_refresh() {
-    let (home, server) = (Home::new(), server());
-    expired_login(&home, &server);
+    make_one_refresh(&Home::new());
+}
+
+#[test]
+fn so_they_do_over_sqlite() {
+    make_one_refresh(&Home::with_store(|folder| {
+        format!("sqlite:{}", folder.join("tokens.sqlite").display())
+    }));
+}
+
+/// 32 processes at the same time, over a home whose store has nothing in it yet.
+fn make_one_refresh(home: &Home) {
+    let server = server();
+    expired_login(home, &server);
     let outputs = run_many(32, LIMIT, |_| home.command(&["token"])).unwrap();
     let tokens: HashSet<String> = outputs
         .iter()

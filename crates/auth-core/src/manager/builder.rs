@@ -9,7 +9,7 @@ use crate::client_registration::ClientRegistration;
 use crate::clock::{Clock, SystemClock};
 use crate::endpoint::EndpointUrl;
 use crate::error::{ConfigError, TokenError};
-use crate::grant::{AuthorizationCode, ClientCredentials, Fixed, Grant};
+use crate::grant::{AuthorizationCode, ClientCredentials, Fixed, Grant, RefreshToken};
 use crate::observer::{Observer, TracingObserver};
 use crate::refresh::{Core, Options, RefreshPolicy, Timing, TokenRetry};
 use crate::sealer::Sealer;
@@ -153,6 +153,7 @@ fn built_in() -> Vec<Arc<dyn Grant>> {
         Arc::new(AuthorizationCode),
         Arc::new(ClientCredentials::new()),
         Arc::new(Fixed),
+        Arc::new(RefreshToken),
     ]
 }
 

@@ -11,6 +11,8 @@ mod logout;
 mod many;
 mod never_lost;
 mod renewable;
+mod resolver;
+mod seeds;
 mod setup;
 mod spill;
 mod storms;
