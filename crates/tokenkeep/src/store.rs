@@ -1,4 +1,5 @@
-//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `memory:`, and other people's.
+//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `memcached://HOST,HOST`, `memory:`, and other
+//! people's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +12,8 @@ pub use auth_core::store::*;
 
 #[cfg(feature = "json")]
 pub use store_json as json;
+#[cfg(feature = "memcached")]
+pub use store_memcached as memcached;
 #[cfg(feature = "sqlite")]
 pub use store_sqlite as sqlite;
 
@@ -18,9 +21,9 @@ type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStore>, StoreErro
 type Factory = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
 /// The schemes that this version knows, compiled in or not, each with its feature.
-const KNOWN: [(&str, &str); 2] = [("json", "json"), ("sqlite", "sqlite")];
+const KNOWN: [(&str, &str); 3] = [("json", "json"), ("memcached", "memcached"), ("sqlite", "sqlite")];
 
-/// Opens a store by its URL: `json:PATH`, `sqlite:PATH`, `memory:`.
+/// Opens a store by its URL: `json:PATH`, `sqlite:PATH`, `memcached://HOST,HOST`, `memory:`.
 ///
 /// # Errors
 /// `Invalid` if no scheme fits, `Unsupported` if the scheme's feature is not
@@ -47,6 +50,10 @@ impl Opener {
         #[cfg(feature = "json")]
         let opener = opener.with_scheme("json", |url| async move {
             Ok(Arc::new(store_json::JsonStore::connect(&url)?) as Arc<dyn TokenStore>)
+        });
+        #[cfg(feature = "memcached")]
+        let opener = opener.with_scheme("memcached", |url| async move {
+            Ok(Arc::new(store_memcached::MemcachedStore::connect(&url)?) as Arc<dyn TokenStore>)
         });
         #[cfg(feature = "sqlite")]
         let opener = opener.with_scheme("sqlite", |url| async move {
@@ -122,6 +129,20 @@ mod tests {
             Ok(Arc::new(auth_core::MemoryStore::new()) as Arc<dyn TokenStore>)
         });
         assert!(other.open("mine:x").await.is_ok());
+    }
+
+    #[cfg(feature = "memcached")]
+    #[tokio::test]
+    async fn memcached_is_opened_with_its_opt_in_as_a_parameter() {
+        let store = open("memcached://localhost,[::1]:11212").await.unwrap();
+        assert_eq!(store.name(), "memcached");
+        assert!(!store.capabilities().volatile_refresh_tokens);
+        let store = open("memcached://localhost?allow_volatile_refresh_tokens=true")
+            .await
+            .unwrap();
+        assert!(store.capabilities().volatile_refresh_tokens);
+        let error = open("memcached://cache.internal").await.unwrap_err();
+        assert!(error.to_string().contains("plaintext=allow"), "{error}");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ mod expiries;
 mod full_disk;
 mod kills;
 mod logins;
+mod memcached;
 mod oidc;
 mod processes;
 mod provider;
