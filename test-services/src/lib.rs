@@ -15,10 +15,12 @@ mod error;
 mod port;
 mod program;
 mod proxy;
+mod redis;
 mod server;
 
 pub use error::ServiceError;
 pub use port::free_port;
 pub use program::Program;
 pub use proxy::{Proxy, Trouble};
+pub use redis::{Certificates, Redis, RedisBuilder, RedisCluster, RedisSentinel};
 pub use server::{Server, ServerBuilder};
