@@ -1,0 +1,14 @@
+//! The Redis store: the suite of all stores on each kind of server, and what is its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+
+mod given;
+
+use given::{Kind, subject};
+
+store_testkit::conformance!(standalone, subject(Kind::Standalone));
+store_testkit::conformance!(cluster, subject(Kind::Cluster));
+store_testkit::conformance!(sentinel, subject(Kind::Sentinel));
+store_testkit::conformance!(tls, subject(Kind::Tls));
+
+store_testkit::conformance_renewable!(renewable, subject(Kind::Standalone));
