@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_sentinel_makes_the_replica_the_primary() {
-        let mut servers = RedisSentinel::start().unwrap();
+        let mut servers = RedisSentinel::start(std::time::Duration::from_millis(500)).unwrap();
         let before = servers.primary().unwrap();
         servers.kill_primary();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(15);

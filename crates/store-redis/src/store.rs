@@ -27,8 +27,8 @@ use crate::{durability, entry, list, thread};
 
 /// The longest that somebody who waits for a lease is told to wait before asking again.
 const LEASE_POLL: Duration = Duration::from_millis(50);
-/// The largest value of a field is 512 MB; far less is sense.
-const LARGEST_RECORD: usize = 16 << 20;
+/// Far more than tokens need, and little enough to go through in no time.
+const LARGEST_RECORD: usize = 1 << 20;
 
 /// Tokens in Redis. Clones are the same handle and share its connections.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use crate::{Server, ServiceError, free_port};
 /// The name that the sentinel knows the primary by.
 const NAME: &str = "main";
 
-/// A primary, its replica, and a sentinel that makes the replica the primary when the primary is gone for half
-/// a second.
+/// A primary, its replica, and a sentinel that makes the replica the primary when the primary is gone for a
+/// time.
 #[derive(Debug)]
 pub struct RedisSentinel {
     servers: Vec<Redis>,
@@ -21,7 +21,8 @@ pub struct RedisSentinel {
 
 impl RedisSentinel {
     /// Starts them, and waits until the replica has everything and the sentinel knows it.
-    pub fn start() -> Result<Self, ServiceError> {
+    /// It takes the primary for gone after `patience`: a busy machine makes a short one see ghosts.
+    pub fn start(patience: Duration) -> Result<Self, ServiceError> {
         let primary = Redis::start()?;
         let port = primary.address().port().to_string();
         let replica = Redis::builder()
@@ -29,8 +30,9 @@ impl RedisSentinel {
             .start()?;
         let folder = tempfile::tempdir().map_err(|error| ServiceError::io("no folder for redis", &error))?;
         let configuration = format!(
-            "sentinel monitor {NAME} 127.0.0.1 {port} 1\nsentinel down-after-milliseconds {NAME} 500\n\
-             sentinel failover-timeout {NAME} 2000\n"
+            "sentinel monitor {NAME} 127.0.0.1 {port} 1\nsentinel down-after-milliseconds {NAME} {}\n\
+             sentinel failover-timeout {NAME} 2000\n",
+            patience.as_millis()
         );
         let port = free_port()?;
         let sentinel = run(folder.path(), port, &configuration, &["--sentinel"])?;

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use auth_core::key::Key;
 use auth_core::profile::Profile;
@@ -130,7 +130,7 @@ impl Kind {
                 Running::of(cluster.url(), cluster)
             }
             Self::Sentinel => {
-                let servers = RedisSentinel::start().unwrap();
+                let servers = RedisSentinel::start(Duration::from_secs(60)).unwrap();
                 Running::of(servers.url(), servers)
             }
             Self::Tls => {
