@@ -7,9 +7,8 @@ use crate::config::RedisOptions;
 use crate::error::Fault;
 use crate::link::{Failed, Link, Primary};
 
-/// What the servers promise together, with a warning where it is less than the loss of power of one node
-/// should cost: the weakest primary counts.
-pub(crate) async fn find(link: &Link, options: &RedisOptions, place: &str) -> Result<Persistence, Fault> {
+/// What the servers promise together: the weakest primary counts.
+pub(crate) async fn find(link: &Link, options: &RedisOptions, place: &str) -> Result<Finding, Fault> {
     let failed = |failed: Failed| Fault::of(&failed, place, false);
     let mut weakest: Option<Finding> = None;
     for primary in link.primaries().await.map_err(failed)? {
@@ -22,16 +21,7 @@ pub(crate) async fn find(link: &Link, options: &RedisOptions, place: &str) -> Re
             weakest = Some(finding);
         }
     }
-    let found = weakest.unwrap_or(Finding::new(Persistence::UntilRestart, "no primary was found"));
-    if let (None, Some(reason)) = (options.durability, &found.reason) {
-        tracing::warn!(
-            store = "redis",
-            %place,
-            "records here survive only this: {}. The reason: {reason}",
-            found.persistence
-        );
-    }
-    Ok(options.durability.unwrap_or(found.persistence))
+    Ok(weakest.unwrap_or_else(|| Finding::new(Persistence::UntilRestart, "no primary was found")))
 }
 
 /// What one server says of itself; `None` where it may not be asked.
@@ -45,10 +35,10 @@ struct State {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Finding {
-    persistence: Persistence,
+pub(crate) struct Finding {
+    pub(crate) persistence: Persistence,
     /// Why it is not more, and what to do.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl State {
@@ -74,13 +64,13 @@ impl State {
             );
             return Finding::new(Persistence::Evictable, &reason);
         }
-        let replicas = self.replicas.unwrap_or(0);
         if options.wait_replicas > 0 {
             return Finding {
                 persistence: Persistence::DurableReplicated,
                 reason: None,
             };
         }
+        let replicas = self.replicas.unwrap_or(0);
         let until_restart = |reason: &str| Finding::new(Persistence::UntilRestart, reason);
         if fails_over && replicas > 0 {
             return until_restart(

@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use auth_core::store::{Operation, StoreError, StoreErrorKind};
 use redis::{ErrorKind, RedisError};
@@ -220,5 +221,7 @@ pub(crate) fn code(error: &RedisError) -> Option<String> {
 }
 
 fn io_error(error: &RedisError) -> Option<&io::Error> {
-    error.source()?.downcast_ref()
+    let source = error.source()?;
+    let shared = source.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+    shared.map_or_else(|| source.downcast_ref(), |shared| shared.downcast_ref())
 }

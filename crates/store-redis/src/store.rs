@@ -98,10 +98,14 @@ impl RedisStore {
             place,
         });
         let asking = inner.clone();
-        let persistence = on_own_thread(Operation::Open, async move {
+        let found = on_own_thread(Operation::Open, async move {
             durability::find(&asking.link, &asking.options, &asking.place).await
         })
         .await?;
+        let persistence = inner.options.durability.unwrap_or(found.persistence);
+        if let (None, Some(reason)) = (inner.options.durability, found.reason) {
+            tracing::warn!(store = "redis", place = %inner.place, "what is kept here: {persistence}; {reason}");
+        }
         Ok(Self { inner, persistence })
     }
 }

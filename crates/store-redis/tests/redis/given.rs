@@ -13,8 +13,8 @@ use store_testkit::Subject;
 use test_services::{Redis, RedisCluster, RedisSentinel};
 
 /// What a user of the TLS server may do: what the store needs, no more.
-const RULES: &str = "~* resetchannels -@all +ping +info +config|get +client|setinfo +select +eval +evalsha +hget \
-                     +hmget +hset +exists +del +persist +pexpireat +set +get +pexpire +pttl +scan +wait";
+const RULES: &str = "~test:* +info +config|get +eval +evalsha +hget +hmget +hset +exists +del +persist \
+                     +pexpireat +set +get +pexpire +pttl +scan";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 
+mod durability;
+mod engine;
+mod fail_over;
+mod faults;
 mod given;
+mod planted;
+mod processes;
+mod refusals;
 
 use given::{Kind, subject};
 
