@@ -2,6 +2,7 @@
 //! stopped by who started them.
 
 mod oidc;
+mod redis;
 mod server;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use crate::run::Failure;
 use crate::workspace::Workspace;
 
 use oidc::Oidc;
+use redis::RedisServers;
 
 /// A running server, or several that belong together; dropping it stops them.
 pub(crate) trait Service: fmt::Debug {
@@ -31,11 +33,18 @@ pub(crate) struct Kind {
 }
 
 /// All of them; a new one is a file in `services/` and a line here.
-pub(crate) const KINDS: [Kind; 1] = [Kind {
-    name: "oidc",
-    mark: "TOKENKEEP_TEST_OIDC",
-    start: |workspace| Ok(Box::new(Oidc::start(workspace)?)),
-}];
+pub(crate) const KINDS: [Kind; 2] = [
+    Kind {
+        name: "oidc",
+        mark: "TOKENKEEP_TEST_OIDC",
+        start: |workspace| Ok(Box::new(Oidc::start(workspace)?)),
+    },
+    Kind {
+        name: "redis",
+        mark: "TOKENKEEP_TEST_REDIS",
+        start: |_| Ok(Box::new(RedisServers::start()?)),
+    },
+];
 
 /// The servers of one run; dropping it stops them.
 #[derive(Debug)]

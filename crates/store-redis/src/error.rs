@@ -127,6 +127,12 @@ fn cause(error: &RedisError) -> (StoreErrorKind, String) {
     let code = code(error).unwrap_or_default();
     let (kind, advice) = match (error.kind(), code.as_str()) {
         (_, "NOPERM") => return (StoreErrorKind::Denied, missing_permission(&detail(error))),
+        // So older servers say it where a script is stopped, without naming the command.
+        (_, "ERR") if detail(error).contains("user executing the script") => (
+            StoreErrorKind::Denied,
+            "the user may not run what the scripts call: ACL SETUSER USER +hget +hset +exists +del +persist +pexpireat \
+             +set +get +pexpire +pttl, and ~PREFIX*",
+        ),
         (ErrorKind::AuthenticationFailed, _) | (_, "NOAUTH" | "WRONGPASS") => (
             StoreErrorKind::Denied,
             "user name or password is wrong or missing: password_file=FILE or TOKENKEEP_REDIS_PASSWORD, and username=",

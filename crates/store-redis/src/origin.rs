@@ -20,14 +20,21 @@ use crate::tls;
 pub(crate) const RESPONSE_LIMIT: Duration = Duration::from_secs(2);
 /// The longest that a connection to one server may take.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);
-/// The same where several servers have to be asked first.
+/// The same where several servers have to be asked first, or keys exchanged.
 const SEARCH_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Where connections come from.
 pub(crate) enum Origin {
-    Node(Client),
+    Node(Client, Transport),
     Sentinel(Mutex<SentinelClient>),
     Cluster(Clients),
+}
+
+/// Whether a connection is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Plain,
+    Tls,
 }
 
 /// Of a cluster. A client sends a command again that was cut off, and then nobody knows that it was sent
@@ -66,6 +73,14 @@ impl Origin {
         })
     }
 
+    pub(crate) fn of_client(client: Client) -> Self {
+        let transport = match client.get_connection_info().addr() {
+            ConnectionAddr::TcpTls { .. } => Transport::Tls,
+            _ => Transport::Plain,
+        };
+        Self::Node(client, transport)
+    }
+
     pub(crate) fn of_cluster_client(client: &ClusterClient) -> Self {
         Self::Cluster(Clients {
             following: client.clone(),
@@ -79,21 +94,22 @@ impl Origin {
 
     /// Whether another server takes over by itself when the primary is gone.
     pub(crate) fn fails_over(&self) -> bool {
-        !matches!(self, Self::Node(_))
+        !matches!(self, Self::Node(..))
     }
 
     pub(crate) fn connect_limit(&self) -> Duration {
         match self {
-            Self::Node(_) => CONNECT_LIMIT,
-            Self::Sentinel(_) | Self::Cluster(_) => SEARCH_LIMIT,
+            Self::Node(_, Transport::Plain) => CONNECT_LIMIT,
+            _ => SEARCH_LIMIT,
         }
     }
 
     pub(crate) async fn connect(&self, lane: Lane) -> RedisResult<Connection> {
         tls::install_provider();
         match (self, lane) {
-            (Self::Node(client), _) => {
-                let connection = client.get_multiplexed_async_connection_with_config(&settings()).await;
+            (Self::Node(client, _), _) => {
+                let settings = settings().set_connection_timeout(Some(self.connect_limit()));
+                let connection = client.get_multiplexed_async_connection_with_config(&settings).await;
                 connection.map(Connection::Node)
             }
             (Self::Sentinel(client), _) => {
@@ -124,7 +140,7 @@ fn node(config: &RedisConfig, certificates: Option<TlsCertificates>) -> RedisRes
         .first()
         .ok_or((redis::ErrorKind::InvalidClientConfig, "no server"))?;
     let info = info(address, config)?;
-    Ok(Origin::Node(match certificates {
+    Ok(Origin::of_client(match certificates {
         Some(certificates) => Client::build_with_tls(info, certificates)?,
         None => Client::open(info)?,
     }))

@@ -68,7 +68,7 @@ impl RedisStore {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn from_client(client: redis::Client, options: RedisOptions) -> Result<Self, StoreError> {
-        Self::over(Origin::Node(client), options, "the given client".into()).await
+        Self::over(Origin::of_client(client), options, "the given client".into()).await
     }
 
     /// A cluster by a client of the driver. Build it with `retries(0)`: a command that the driver sends again

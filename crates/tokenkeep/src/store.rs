@@ -1,4 +1,4 @@
-//! Stores, by their URLs: `json:PATH`, `memory:`, and other people's.
+//! Stores, by their URLs: `json:PATH`, `redis://HOST`, `memory:`, and other people's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,14 +11,24 @@ pub use auth_core::store::*;
 
 #[cfg(feature = "json")]
 pub use store_json as json;
+#[cfg(feature = "redis")]
+pub use store_redis as redis;
 
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStore>, StoreError>> + Send>>;
 type Factory = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
 /// The schemes that this version knows, compiled in or not, each with its feature.
-const KNOWN: [(&str, &str); 1] = [("json", "json")];
+const KNOWN: [(&str, &str); 7] = [
+    ("json", "json"),
+    ("redis", "redis"),
+    ("rediss", "redis"),
+    ("redis+cluster", "redis"),
+    ("rediss+cluster", "redis"),
+    ("redis+sentinel", "redis"),
+    ("rediss+sentinel", "redis"),
+];
 
-/// Opens a store by its URL: `json:PATH`, `memory:`.
+/// Opens a store by its URL: `json:PATH`, `redis://HOST`, `memory:`.
 ///
 /// # Errors
 /// `Invalid` if no scheme fits, `Unsupported` if the scheme's feature is not
@@ -46,6 +56,16 @@ impl Opener {
         let opener = opener.with_scheme("json", |url| async move {
             Ok(Arc::new(store_json::JsonStore::connect(&url)?) as Arc<dyn TokenStore>)
         });
+        #[cfg(feature = "redis")]
+        let opener =
+            KNOWN
+                .into_iter()
+                .filter(|(_, feature)| *feature == "redis")
+                .fold(opener, |opener, (scheme, _)| {
+                    opener.with_scheme(scheme, |url| async move {
+                        Ok(Arc::new(store_redis::RedisStore::connect(&url).await?) as Arc<dyn TokenStore>)
+                    })
+                });
         opener
     }
 
@@ -116,6 +136,33 @@ mod tests {
             Ok(Arc::new(auth_core::MemoryStore::new()) as Arc<dyn TokenStore>)
         });
         assert!(other.open("mine:x").await.is_ok());
+    }
+
+    #[cfg(feature = "redis")]
+    #[tokio::test]
+    async fn every_kind_of_redis_is_known() {
+        for scheme in ["redis", "rediss", "redis+cluster", "rediss+cluster"] {
+            let error = open(&format!("{scheme}://:canary@h:x")).await.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.store()),
+                (StoreErrorKind::Invalid, "redis"),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("canary"), "{error}");
+        }
+        let error = open("redis+sentinel://h").await.unwrap_err();
+        assert!(error.to_string().contains("NAME"), "{error}");
+    }
+
+    #[cfg(not(feature = "redis"))]
+    #[tokio::test]
+    async fn a_scheme_of_a_feature_that_is_not_compiled_in_names_it() {
+        let error = open("rediss+sentinel://:canary@h/main").await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unsupported);
+        assert!(
+            error.to_string().contains("`redis`") && !error.to_string().contains("canary"),
+            "{error}"
+        );
     }
 
     #[cfg(not(feature = "json"))]

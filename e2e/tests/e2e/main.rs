@@ -8,4 +8,5 @@ mod kills;
 mod oidc;
 mod processes;
 mod provider;
+mod redis;
 mod spill;

@@ -37,8 +37,8 @@ fn each_server_is_judged_and_what_it_lacks_is_said() {
         ),
         (Redis::builder(), "?durability=node", Persistence::DurableNode, ""),
         (
-            durable().user("default", "pw", "~* +@all -config -info"),
-            "?username=default",
+            durable().user("app", "pw", "~* +@all -config -info"),
+            "?username=app",
             Persistence::UntilRestart,
             "+config|get",
         ),

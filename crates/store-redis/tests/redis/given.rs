@@ -1,4 +1,4 @@
-//! What the tests begin with.
+//! What the tests begin with: servers (the program redis-server), stores, records.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -113,8 +113,8 @@ async fn certificates_that_do_not_fit() {
     .await;
     refused(
         &with(&files.authority, &redis.folder().join("password")),
-        StoreErrorKind::Invalid,
-        "PEM",
+        StoreErrorKind::Denied,
+        "ca=FILE",
     )
     .await;
     // TLS where there is none, and none where there is TLS.
