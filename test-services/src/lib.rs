@@ -16,6 +16,7 @@ mod memcached;
 mod port;
 mod program;
 mod proxy;
+mod redis;
 mod server;
 
 pub use error::ServiceError;
@@ -23,4 +24,5 @@ pub use memcached::{Memcached, MemcachedAuthentication, MemcachedBuilder};
 pub use port::free_port;
 pub use program::Program;
 pub use proxy::{Proxy, Trouble};
+pub use redis::{Certificates, Redis, RedisBuilder, RedisCluster, RedisSentinel};
 pub use server::{Server, ServerBuilder};

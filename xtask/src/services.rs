@@ -3,6 +3,7 @@
 
 mod memcached;
 mod oidc;
+mod redis;
 mod server;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::workspace::Workspace;
 
 use memcached::MemcachedNodes;
 use oidc::Oidc;
+use redis::RedisServers;
 
 /// A running server, or several that belong together; dropping it stops them.
 pub(crate) trait Service: fmt::Debug {
@@ -33,7 +35,7 @@ pub(crate) struct Kind {
 }
 
 /// All of them; a new one is a file in `services/` and a line here.
-pub(crate) const KINDS: [Kind; 2] = [
+pub(crate) const KINDS: [Kind; 3] = [
     Kind {
         name: "memcached",
         mark: "TOKENKEEP_TEST_MEMCACHED",
@@ -43,6 +45,11 @@ pub(crate) const KINDS: [Kind; 2] = [
         name: "oidc",
         mark: "TOKENKEEP_TEST_OIDC",
         start: |workspace| Ok(Box::new(Oidc::start(workspace)?)),
+    },
+    Kind {
+        name: "redis",
+        mark: "TOKENKEEP_TEST_REDIS",
+        start: |_| Ok(Box::new(RedisServers::start()?)),
     },
 ];
 

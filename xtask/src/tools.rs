@@ -14,7 +14,7 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 2] = [
+const TOOLS: [Tool; 3] = [
     Tool {
         program: "chromium",
         package: "chromium",
@@ -22,6 +22,10 @@ const TOOLS: [Tool; 2] = [
     Tool {
         program: "memcached",
         package: "memcached",
+    },
+    Tool {
+        program: "redis-server",
+        package: "redis-server",
     },
 ];
 

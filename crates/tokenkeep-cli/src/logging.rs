@@ -16,7 +16,14 @@ use crate::error::{Failure, Result};
 use crate::exit::Exit;
 
 // Ours only: what libraries below trace is not ours to keep free of secrets.
-const OURS: [&str; 5] = ["tokenkeep", "auth_core", "auth_http", "auth_login", "store_json"];
+const OURS: [&str; 6] = [
+    "tokenkeep",
+    "auth_core",
+    "auth_http",
+    "auth_login",
+    "store_json",
+    "store_redis",
+];
 
 /// Sets diagnostics up. `TOKENKEEP_LOG` (`tokenkeep=debug`) wins over `-v`.
 pub(crate) fn start(verbose: u8, quiet: bool) -> Result<()> {

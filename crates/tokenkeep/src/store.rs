@@ -1,5 +1,5 @@
-//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `memcached://HOST,HOST`, `memory:`, and other
-//! people's.
+//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `redis://HOST`, `memcached://HOST,HOST`,
+//! `memory:`, and other people's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,8 @@ pub use auth_core::store::*;
 pub use store_json as json;
 #[cfg(feature = "memcached")]
 pub use store_memcached as memcached;
+#[cfg(feature = "redis")]
+pub use store_redis as redis;
 #[cfg(feature = "sqlite")]
 pub use store_sqlite as sqlite;
 
@@ -21,9 +23,20 @@ type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStore>, StoreErro
 type Factory = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
 /// The schemes that this version knows, compiled in or not, each with its feature.
-const KNOWN: [(&str, &str); 3] = [("json", "json"), ("memcached", "memcached"), ("sqlite", "sqlite")];
+const KNOWN: [(&str, &str); 9] = [
+    ("json", "json"),
+    ("memcached", "memcached"),
+    ("redis", "redis"),
+    ("rediss", "redis"),
+    ("redis+cluster", "redis"),
+    ("rediss+cluster", "redis"),
+    ("redis+sentinel", "redis"),
+    ("rediss+sentinel", "redis"),
+    ("sqlite", "sqlite"),
+];
 
-/// Opens a store by its URL: `json:PATH`, `sqlite:PATH`, `memcached://HOST,HOST`, `memory:`.
+/// Opens a store by its URL: `json:PATH`, `sqlite:PATH`, `redis://HOST`,
+/// `memcached://HOST,HOST`, `memory:`.
 ///
 /// # Errors
 /// `Invalid` if no scheme fits, `Unsupported` if the scheme's feature is not
@@ -59,6 +72,16 @@ impl Opener {
         let opener = opener.with_scheme("sqlite", |url| async move {
             Ok(Arc::new(store_sqlite::SqliteStore::connect(&url)?) as Arc<dyn TokenStore>)
         });
+        #[cfg(feature = "redis")]
+        let opener =
+            KNOWN
+                .into_iter()
+                .filter(|(_, feature)| *feature == "redis")
+                .fold(opener, |opener, (scheme, _)| {
+                    opener.with_scheme(scheme, |url| async move {
+                        Ok(Arc::new(store_redis::RedisStore::connect(&url).await?) as Arc<dyn TokenStore>)
+                    })
+                });
         opener
     }
 
@@ -143,6 +166,22 @@ mod tests {
         assert!(store.capabilities().volatile_refresh_tokens);
         let error = open("memcached://cache.internal").await.unwrap_err();
         assert!(error.to_string().contains("plaintext=allow"), "{error}");
+    }
+
+    #[cfg(feature = "redis")]
+    #[tokio::test]
+    async fn every_kind_of_redis_is_known() {
+        for scheme in ["redis", "rediss", "redis+cluster", "rediss+cluster"] {
+            let error = open(&format!("{scheme}://:canary@h:x")).await.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.store()),
+                (StoreErrorKind::Invalid, "redis"),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("canary"), "{error}");
+        }
+        let error = open("redis+sentinel://h").await.unwrap_err();
+        assert!(error.to_string().contains("NAME"), "{error}");
     }
 
     #[tokio::test]

@@ -15,5 +15,6 @@ mod memcached;
 mod oidc;
 mod processes;
 mod provider;
+mod redis;
 mod replicas;
 mod spill;
