@@ -1,12 +1,14 @@
 //! The command `tokenkeep`: log in once, have a valid token always.
 
 mod args;
+mod bundle;
 mod commands;
 mod config;
 mod duration;
 mod environment;
 mod error;
 mod exit;
+mod grant_lease;
 mod input;
 mod logging;
 mod managers;

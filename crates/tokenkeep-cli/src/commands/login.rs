@@ -3,9 +3,9 @@
 mod client_credentials;
 mod code;
 mod paste;
-mod plan;
-mod provider;
-mod secret;
+pub(super) mod plan;
+pub(super) mod provider;
+pub(super) mod secret;
 mod token;
 
 use tokenkeep::clock::Timestamp;
@@ -23,9 +23,10 @@ use crate::session::Session;
 use crate::text::rfc3339;
 
 pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
-    let stored = readable(session, Key::client(session.profile()), args).await?;
+    let again = session.command("login --force");
+    let stored = readable(session, Key::client(session.profile()), args.force, &again).await?;
     let stored = stored.and_then(Contents::into_client);
-    let grant = readable(session, Key::grant(session.profile()), args).await?;
+    let grant = readable(session, Key::grant(session.profile()), args.force, &again).await?;
     let grant = grant.and_then(Contents::into_grant);
     let plan = Plan::resolve(session, args, stored.as_ref(), grant.as_ref()).await?;
     if let Some(stored) = &stored
@@ -45,7 +46,7 @@ pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
 
 /// What is kept under a key; with `--force` a record that can't be read is as good
 /// as none.
-async fn readable(session: &Session, key: Key, args: &Login) -> Result<Option<Contents>> {
+pub(super) async fn readable(session: &Session, key: Key, force: bool, again: &str) -> Result<Option<Contents>> {
     let Some(record) = session.store.load(&key).await? else {
         return Ok(None);
     };
@@ -55,13 +56,10 @@ async fn readable(session: &Session, key: Key, args: &Login) -> Result<Option<Co
         Err(error) if matches!(error.kind(), RecordErrorKind::NewerFormat { .. }) => {
             Err(error.into_store_error(session.store.name()).into())
         }
-        Err(_) if args.force => Ok(None),
+        Err(_) if force => Ok(None),
         Err(error) => {
             let failure = Failure::from(error.into_store_error(session.store.name()));
-            Err(failure.hint(format!(
-                "replace it by a new login: {}",
-                session.command("login --force")
-            )))
+            Err(failure.hint(format!("replace it: {again}")))
         }
     }
 }
@@ -159,7 +157,8 @@ async fn report(session: &Session, plan: &Plan, end: Option<Timestamp>) -> Resul
     Ok(())
 }
 
-fn how_kept(session: &Session) -> &'static str {
+/// How the store keeps secrets, for people.
+pub(super) fn how_kept(session: &Session) -> &'static str {
     match session.store.name() {
         "json" => "not encrypted, in a file that only you can read",
         "memory" => "in memory, so gone when this command ends",
@@ -167,7 +166,8 @@ fn how_kept(session: &Session) -> &'static str {
     }
 }
 
-fn described(registration: &ClientRegistration) -> String {
+/// A client and its server, for people.
+pub(super) fn described(registration: &ClientRegistration) -> String {
     let provider = registration.provider();
     let issuer = provider.issuer.as_ref().map(ToString::to_string);
     let place = issuer.or_else(|| provider.token_endpoint.as_ref().map(ToString::to_string));

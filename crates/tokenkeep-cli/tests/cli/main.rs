@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod browser;
+mod bundle;
 mod configuration;
 mod doctor;
 mod documentation;
 mod endings;
 mod errors;
 mod exec;
+mod init;
 mod login;
 mod profile;
 mod refresh;
