@@ -1,7 +1,7 @@
 //! What `--only` means.
 
 use crate::run::Failure;
-use crate::services;
+use crate::services::Kind;
 use crate::steps::Step;
 use crate::workspace::Workspace;
 
@@ -12,8 +12,9 @@ start (chromium) are installed before, as root on Debian; else what is missing i
 
 --only takes names of
   steps     --only fmt clippy
-  services  --only oidc         starts it and runs the tests whose path contains `oidc`
-  crates    --only auth-core    runs the tests of that crate (and starts the services if they name them)
+  services  --only oidc         starts it and runs the tests whose path contains `oidc`;
+                                of `store-NAME`, all tests
+  crates    --only auth-core    runs the tests of that crate (and starts the services that they name)
 
 The last line says how many tests passed and failed, over all test binaries. An ignored test is a failure.";
 
@@ -57,7 +58,7 @@ fn task(workspace: &Workspace, name: &str) -> Result<Task, Failure> {
     if let Some(step) = Step::ALL.into_iter().find(|step| step.name() == name) {
         return Ok(Task::Step(step));
     }
-    if let Some(service) = services::NAMES.into_iter().find(|service| *service == name) {
+    if let Some(service) = Kind::named(name).map(|kind| kind.name) {
         return Ok(Task::Service(service));
     }
     if workspace.member(name).is_some() {
@@ -73,7 +74,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::{HELP, Task, tasks};
-    use crate::services;
+    use crate::services::KINDS;
     use crate::steps::Step;
     use crate::workspace::{Member, Workspace};
 
@@ -120,7 +121,11 @@ mod tests {
 
     #[test]
     fn the_help_names_every_step_and_service() {
-        for name in Step::ALL.iter().map(|step| step.name()).chain(services::NAMES) {
+        for name in Step::ALL
+            .iter()
+            .map(|step| step.name())
+            .chain(KINDS.iter().map(|kind| kind.name))
+        {
             assert!(HELP.contains(name), "{name}");
         }
     }

@@ -4,6 +4,7 @@
 mod oidc;
 mod server;
 
+use std::fmt;
 use std::path::Path;
 
 use crate::run::Failure;
@@ -11,54 +12,94 @@ use crate::workspace::Workspace;
 
 use oidc::Oidc;
 
-/// Names that `--only` takes.
-pub(crate) const NAMES: [&str; 1] = ["oidc"];
+/// A running server, or several that belong together; dropping it stops them.
+pub(crate) trait Service: fmt::Debug {
+    /// The variables that tests find it by.
+    fn environment(&self) -> Vec<(&'static str, String)>;
 
-/// What marks a test that needs a service: the start of the names of its variables.
-const MARK: &str = "TOKENKEEP_TEST_";
+    /// Waits until it ends, which is a failure.
+    fn wait(&mut self) -> Result<(), Failure>;
+}
+
+/// A service that can be started.
+pub(crate) struct Kind {
+    /// What `--only` calls it.
+    pub(crate) name: &'static str,
+    /// The start of the names of its variables: a crate with a test that names one needs it.
+    mark: &'static str,
+    start: fn(&Workspace) -> Result<Box<dyn Service>, Failure>,
+}
+
+/// All of them; a new one is a file in `services/` and a line here.
+pub(crate) const KINDS: [Kind; 1] = [Kind {
+    name: "oidc",
+    mark: "TOKENKEEP_TEST_OIDC",
+    start: |workspace| Ok(Box::new(Oidc::start(workspace)?)),
+}];
 
 /// The servers of one run; dropping it stops them.
 #[derive(Debug)]
 pub(crate) struct Services<'w> {
     workspace: &'w Workspace,
-    oidc: Option<Oidc>,
+    running: Vec<(&'static str, Box<dyn Service>)>,
 }
 
 impl<'w> Services<'w> {
     /// None started yet.
     pub(crate) fn new(workspace: &'w Workspace) -> Self {
-        Self { workspace, oidc: None }
+        Self {
+            workspace,
+            running: Vec::new(),
+        }
     }
 
-    /// Starts those that do not run yet.
+    /// Starts all that do not run yet.
     pub(crate) fn start(&mut self) -> Result<(), Failure> {
-        if self.oidc.is_none() {
-            self.oidc = Some(Oidc::start(self.workspace)?);
-        }
-        Ok(())
+        KINDS.iter().try_for_each(|kind| self.start_one(kind))
+    }
+
+    /// Starts those that this crate's tests name.
+    pub(crate) fn start_for(&mut self, member: &str) -> Result<(), Failure> {
+        KINDS
+            .iter()
+            .filter(|kind| kind.users(self.workspace).contains(&member))
+            .try_for_each(|kind| self.start_one(kind))
     }
 
     /// Where the tests find them.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
-        self.oidc.iter().flat_map(Oidc::environment).collect()
+        self.running
+            .iter()
+            .flat_map(|(_, service)| service.environment())
+            .collect()
     }
 
-    /// Waits until one of them ends, which is a failure.
+    /// Waits until the first of them ends, which is a failure.
     pub(crate) fn wait(&mut self) -> Result<(), Failure> {
-        match &mut self.oidc {
-            Some(oidc) => oidc.wait(),
-            None => Ok(()),
+        self.running.iter_mut().try_for_each(|(_, service)| service.wait())
+    }
+
+    fn start_one(&mut self, kind: &Kind) -> Result<(), Failure> {
+        if self.running.iter().all(|(name, _)| *name != kind.name) {
+            self.running.push((kind.name, (kind.start)(self.workspace)?));
         }
+        Ok(())
     }
 }
 
-/// The crates with a test that names a variable of the services.
-pub(crate) fn users(workspace: &Workspace) -> Vec<&str> {
-    let users = workspace
-        .members
-        .iter()
-        .filter(|member| member.name != "xtask" && mentions(&member.folder, MARK));
-    users.map(|member| member.name.as_str()).collect()
+impl Kind {
+    /// The service of this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        KINDS.iter().find(|kind| kind.name == name)
+    }
+
+    /// The crates with a test that names one of its variables.
+    pub(crate) fn users<'w>(&self, workspace: &'w Workspace) -> Vec<&'w str> {
+        let users = workspace.members.iter().filter(|member| {
+            !matches!(&*member.name, "xtask" | "test-services") && mentions(&member.folder, self.mark)
+        });
+        users.map(|member| member.name.as_str()).collect()
+    }
 }
 
 /// Whether a Rust file in there has this word.

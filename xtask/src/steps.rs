@@ -7,7 +7,7 @@ use crate::bans;
 use crate::console::{print, say};
 use crate::plan::{Task, tasks};
 use crate::run::{Failure, cargo, stream, succeed};
-use crate::services::{Services, users};
+use crate::services::{Kind, Services};
 use crate::sources;
 use crate::tally::Tally;
 use crate::tools;
@@ -126,27 +126,32 @@ impl Session<'_> {
         }
     }
 
-    /// The tests whose path contains the service's name, in the crates that use services.
+    /// The tests of the service's store, and in the other crates that use it those whose path contains its name.
     fn service(&mut self, name: &str) -> Result<(), Failure> {
-        let packages: Vec<&str> = users(self.workspace)
-            .into_iter()
-            .flat_map(|user| ["-p", user])
-            .collect();
-        if packages.is_empty() {
-            return Err(Failure("no crate has a test that uses a service".into()));
+        let users = Kind::named(name)
+            .map(|kind| kind.users(self.workspace))
+            .unwrap_or_default();
+        let adapter = format!("store-{name}");
+        if users.is_empty() {
+            return Err(Failure(format!("no crate has a test that uses {name}")));
         }
-        self.tests(&packages, &[name])
+        let (own, others): (Vec<&str>, Vec<&str>) = users.into_iter().partition(|user| *user == adapter);
+        users_tests(&own).map_or(Ok(()), |packages| self.tests(&packages, &[]))?;
+        users_tests(&others).map_or(Ok(()), |packages| self.tests(&packages, &[name]))
     }
 
     fn krate(&mut self, name: &str) -> Result<(), Failure> {
-        if users(self.workspace).contains(&name) {
-            return self.tests(&["-p", name], &[]);
-        }
-        self.cargo_test(&["-p", name], &[])
+        self.tests(&["-p", name], &[])
     }
 
     fn tests(&mut self, packages: &[&str], filter: &[&str]) -> Result<(), Failure> {
-        self.services.start()?;
+        match packages {
+            ["--workspace"] => self.services.start()?,
+            _ => packages
+                .iter()
+                .filter(|word| !word.starts_with('-'))
+                .try_for_each(|package| self.services.start_for(package))?,
+        }
         self.cargo_test(packages, filter)
     }
 
@@ -201,6 +206,11 @@ const CLIPPY: [&str; 8] = [
     "warnings",
 ];
 const DOC: [&str; 5] = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
+
+/// `-p` for each, unless there is none.
+fn users_tests<'a>(users: &[&'a str]) -> Option<Vec<&'a str>> {
+    (!users.is_empty()).then(|| users.iter().flat_map(|user| ["-p", user]).collect())
+}
 
 fn feature_sets(member: &Member) -> Vec<Vec<String>> {
     let package = || vec!["-p".to_owned(), member.name.clone()];

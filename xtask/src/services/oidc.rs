@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Service;
 use super::server::Server;
 use crate::run::{Failure, succeed};
 use crate::workspace::Workspace;
@@ -40,19 +41,6 @@ impl Oidc {
         Ok(oidc)
     }
 
-    /// The variables that tests read.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
-        [
-            ("TOKENKEEP_TEST_OIDC_URL", self.url.clone()),
-            ("TOKENKEEP_TEST_OIDC_CONTROL_URL", self.control_url.clone()),
-        ]
-    }
-
-    /// Waits for its end.
-    pub(crate) fn wait(&mut self) -> Result<(), Failure> {
-        self.server.wait()
-    }
-
     fn launch(folder: &Path) -> Result<Self, Failure> {
         let log = File::create(folder.join("log")).map_err(|error| Failure(format!("no log file: {error}")))?;
         let mut command = Command::new("node");
@@ -67,6 +55,19 @@ impl Oidc {
             }),
             _ => Err(Failure("oidc did not say where it listens".into())),
         }
+    }
+}
+
+impl Service for Oidc {
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("TOKENKEEP_TEST_OIDC_URL", self.url.clone()),
+            ("TOKENKEEP_TEST_OIDC_CONTROL_URL", self.control_url.clone()),
+        ]
+    }
+
+    fn wait(&mut self) -> Result<(), Failure> {
+        self.server.wait()
     }
 }
 
