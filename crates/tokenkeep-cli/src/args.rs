@@ -85,7 +85,7 @@ pub(crate) enum Command {
     Refresh(more::Refresh),
     /// Run a command with the token in its environment
     Exec(more::Exec),
-    /// The profiles: list, show, remove, export, import
+    /// The profiles: list, show, rename, export, import, remove
     #[command(subcommand)]
     Profile(more::ProfileCommand),
     /// The store: check

@@ -72,6 +72,11 @@ impl ConfigFile {
         self.profiles.get(name).cloned().unwrap_or_default()
     }
 
+    /// Whether the file names this profile.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.profiles.contains_key(name)
+    }
+
     fn named(flag: Option<&Path>) -> Result<Option<PathBuf>> {
         match flag {
             Some(path) => Ok(Some(path.to_path_buf())),

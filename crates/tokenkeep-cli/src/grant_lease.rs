@@ -69,11 +69,18 @@ impl GrantLease {
         Ok(())
     }
 
-    /// Puts a tombstone in place of the grant of this version.
-    pub(crate) async fn bury(&self, version: Version, grant: &GrantRecord) -> Result<()> {
-        let stone = Contents::from(grant.tombstone(SystemClock.now()));
-        self.store.save_contents(&self.key, &stone, Some(version), None).await?;
-        Ok(())
+    /// Keeps this grant in place of the one of this version.
+    pub(crate) async fn replace(
+        &self,
+        version: Version,
+        grant: &GrantRecord,
+        keep_until: Option<Timestamp>,
+    ) -> Result<Version> {
+        let contents = Contents::from(grant.clone());
+        let saved = self
+            .store
+            .save_contents(&self.key, &contents, Some(version), keep_until);
+        Ok(saved.await?)
     }
 
     /// Gives it back.

@@ -235,3 +235,50 @@ fn a_person_types_the_passphrase_twice() {
     assert_eq!(at_a_terminal(&import, "one\n").code(), Some(0));
     assert_code(&world.run(&format!("{} -p ci token", world.other())), 0);
 }
+
+#[test]
+fn a_move_that_broke_off_is_spent_nowhere_twice() {
+    let world = World::new();
+    let login = world.log_in_person("me");
+    let bundle = world.path("me.bundle");
+    let export = format!("-p me profile export --plaintext --move -o {}", bundle.display());
+    assert_code(&world.run(&export), 0);
+    // As if it had ended between the bundle and the tombstone.
+    let bundled = std::fs::read_to_string(&bundle).unwrap();
+    assert_code(
+        &world.run(&format!("profile import {} --overwrite", bundle.display())),
+        0,
+    );
+    let departing = format!(
+        "\"departure\":{{\"to\":\"bundle {}\",\"at\":1}},\"refresh_token\"",
+        bundle.display()
+    );
+    let spoiled = bundled.replacen("\"refresh_token\"", &departing, 1);
+    assert_ne!(spoiled, bundled);
+    let imported = world.run_with("profile import - --overwrite", &spoiled);
+    assert_code(&imported, 0);
+
+    assert_fails(
+        &world.run("-p me token --force"),
+        3,
+        &["being moved to bundle", "not finished"],
+    );
+    assert_eq!(world.run("-p me status --short").stdout(), "me departing\n");
+    let other = world.path("other.bundle");
+    let again = format!("-p me profile export --plaintext --move -o {}", other.display());
+    assert_fails(
+        &world.run(&again),
+        1,
+        &["import that bundle", "remove it and run this again"],
+    );
+    std::fs::remove_file(&bundle).unwrap();
+    let copy = world.run("-p me profile export --plaintext --allow-duplicate");
+    assert_fails(&copy, 1, &["run the same move again"]);
+    assert_code(&world.run(&again), 0);
+    assert_code(
+        &world.run(&format!("{} profile import {}", world.other(), other.display())),
+        0,
+    );
+    assert_code(&world.run(&format!("{} -p me token --force", world.other())), 0);
+    assert!(world.server.family_alive(&login.refresh_token));
+}

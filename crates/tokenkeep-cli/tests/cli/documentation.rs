@@ -74,6 +74,7 @@ fn the_page_names_every_option() {
         "exec",
         "profile list",
         "profile show",
+        "profile rename",
         "profile remove",
         "profile export",
         "profile import",

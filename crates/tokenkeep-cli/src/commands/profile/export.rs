@@ -1,12 +1,10 @@
 //! Writes profiles into a bundle; a login is moved, not copied, if that is wanted.
 
-mod file;
+mod departure;
+pub(crate) mod file;
 
-use std::path::Path;
-
-use tokenkeep::key::{Key, Part};
-use tokenkeep::record::Version;
-use tokenkeep::store::{RemoveIf, StoreErrorKind, TokenStoreExt as _};
+use tokenkeep::key::Key;
+use tokenkeep::record::{Departure, Version};
 use tokenkeep::{Profile, Secret};
 
 use super::passphrase;
@@ -25,6 +23,8 @@ struct Held {
     session: Session,
     lease: GrantLease,
     version: Option<Version>,
+    /// Of a move that broke off.
+    departure: Option<Departure>,
     bundled: Bundled,
 }
 
@@ -91,14 +91,24 @@ async fn export(
     let Some(path) = &args.output else {
         return output::result(&bytes);
     };
-    file::write(path, &bytes)?;
-    if args.logins.moves {
+    if !args.logins.moves {
+        file::write(path, &bytes)?;
+        report(session, args, held);
+        return Ok(());
+    }
+    let written = async {
+        departure::note(held, path).await?;
+        file::write(path, &bytes)?;
         file::read_back(path, |bytes| {
             let opened = Bundle::read(bytes)?.open(passphrase.unwrap_or(&Secret::new("")))?;
             Ok(opened == profiles)
-        })?;
-        end_here(held, path).await?;
+        })
+    };
+    if let Err(failure) = written.await {
+        departure::take_back(held).await;
+        return Err(failure);
     }
+    departure::end(held, path).await?;
     report(session, args, held);
     Ok(())
 }
@@ -124,18 +134,21 @@ async fn hold(session: Session, held: &mut Vec<Held>) -> Result<()> {
         }
     };
     let version = loaded.as_ref().map(|(version, _)| *version);
+    let mut grant = loaded
+        .map(|(_, grant)| grant)
+        .filter(|grant| grant.record.ended.is_none());
+    let departure = grant.as_mut().and_then(|grant| grant.record.departure.take());
     let bundled = Bundled {
         profile: session.profile().clone(),
         client,
         // Of a login that has ended there is nothing to carry.
-        grant: loaded
-            .map(|(_, grant)| grant)
-            .filter(|grant| grant.record.ended.is_none()),
+        grant,
     };
     held.push(Held {
         session,
         lease,
         version,
+        departure,
         bundled,
     });
     Ok(())
@@ -150,6 +163,9 @@ fn check(held: &Held, args: &ProfileExport) -> Result<()> {
         }
         return Ok(());
     };
+    if let Some(begun) = &held.departure {
+        departure::may_go_on(session, begun, args.logins.moves)?;
+    }
     if grant.record.mark.is_some() {
         let message = format!("a refresh of profile {profile} was interrupted; nothing was exported");
         let finish = session.command("refresh");
@@ -171,52 +187,6 @@ fn would_be_two(session: &Session) -> Failure {
         "move it: {}; or copy it all the same with --allow-duplicate",
         session.command("profile export --move --output FILE")
     ))
-}
-
-/// The logins go on where the bundle is imported; here tombstones say so.
-async fn end_here(held: &[Held], path: &Path) -> Result<()> {
-    for (ended, one) in held.iter().enumerate() {
-        if let Err(failure) = end_one(one).await {
-            return Err(half_moved(failure, path, &held[ended..], ended));
-        }
-    }
-    Ok(())
-}
-
-fn half_moved(failure: Failure, path: &Path, left: &[Held], ended: usize) -> Failure {
-    if ended == 0 {
-        // The source is as it was, and there is one of each.
-        file::remove(path);
-        return failure.or_hint(|| Some("nothing was moved, and no bundle was left; try again".into()));
-    }
-    let names: Vec<&str> = left.iter().map(|held| held.session.profile().as_str()).collect();
-    failure.or_hint(|| {
-        Some(format!(
-            "these are still here, and in the bundle too: {}; don't use them from there",
-            names.join(", ")
-        ))
-    })
-}
-
-async fn end_one(held: &Held) -> Result<()> {
-    let (Some(version), Some(grant)) = (held.version, &held.bundled.grant) else {
-        return Ok(());
-    };
-    held.lease.renew().await?;
-    held.lease.bury(version, &grant.record).await?;
-    // Access tokens for other targets; they end by themselves where none can be listed.
-    let store = &held.session.store;
-    let listed = match store.list_all().await {
-        Ok(listed) => listed,
-        Err(error) if error.kind() == StoreErrorKind::Unsupported => return Ok(()),
-        Err(error) => return Err(error.into()),
-    };
-    for entry in listed {
-        if entry.key.profile() == held.session.profile() && matches!(entry.key.part(), Part::Token(_)) {
-            store.remove(&entry.key, RemoveIf::Any).await?;
-        }
-    }
-    Ok(())
 }
 
 fn report(session: &Session, args: &ProfileExport, held: &[Held]) {

@@ -103,7 +103,8 @@ async fn end_other(lease: &GrantLease, version: Version, grant: &GrantRecord, bu
     if same || grant.ended.is_some() {
         return Ok(());
     }
-    lease.bury(version, grant).await
+    lease.replace(version, &grant.tombstone(Session::now()), None).await?;
+    Ok(())
 }
 
 fn came_meanwhile(session: &Session) -> Failure {

@@ -32,7 +32,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Reads it again: it must be what was meant.
-pub(super) fn read_back(path: &Path, is_right: impl FnOnce(&[u8]) -> Result<bool>) -> Result<()> {
+pub(crate) fn read_back(path: &Path, is_right: impl FnOnce(&[u8]) -> Result<bool>) -> Result<()> {
     let read = fs::read(path).map(Zeroizing::new);
     let bytes = read.map_err(|error| unwritten(path, error))?;
     if is_right(&bytes)? {
@@ -44,7 +44,7 @@ pub(super) fn read_back(path: &Path, is_right: impl FnOnce(&[u8]) -> Result<bool
 }
 
 /// Takes it away again.
-pub(super) fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path) {
         tracing::warn!(target: "tokenkeep", path = %path.display(), %error, "the bundle can't be removed");
     }
