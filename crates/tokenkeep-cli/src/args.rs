@@ -123,6 +123,9 @@ pub(crate) struct Login {
     /// Log in although another client's login is kept under this name
     #[arg(long)]
     pub(crate) force: bool,
+    /// Where another login of this profile by a person is under way, end at once, in place of waiting for it
+    #[arg(long)]
+    pub(crate) no_wait: bool,
     /// Where the browser comes back to; any port will do where none is said [default: http://127.0.0.1/callback]
     #[arg(long, value_name = "URL", help_heading = "Client")]
     pub(crate) redirect_uri: Option<String>,

@@ -13,6 +13,8 @@ mod input;
 mod logging;
 mod managers;
 mod output;
+mod private_folder;
+mod progress;
 mod run;
 mod session;
 mod settings;

@@ -21,3 +21,5 @@ mod store;
 mod support;
 mod token;
 mod tools;
+mod turns;
+mod waiting;

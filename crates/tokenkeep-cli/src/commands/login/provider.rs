@@ -34,7 +34,11 @@ pub(super) async fn resolve(
     if provider.token_endpoint.is_none()
         && let Some(issuer) = &provider.issuer
     {
-        let discovered = discovery::discover(&HttpTransport::new(), issuer).await;
+        let transport = HttpTransport::new();
+        let asked = discovery::discover(&transport, issuer);
+        let discovered = session
+            .waiting("asking the authorization server for its endpoints", asked)
+            .await;
         provider = with_habits_of(&provider, discovered.map_err(undiscovered)?);
     }
     named.change(session, args, provider)
