@@ -15,6 +15,7 @@ mod login;
 mod profile;
 mod refresh;
 mod request;
+mod requirements;
 mod secrets;
 mod status;
 mod store;
