@@ -18,6 +18,9 @@ const TTL: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(70);
 const PAUSE_MOST: Duration = Duration::from_millis(100);
 
+/// Why it may take long to have it.
+pub(crate) const IN_USE: &str = "waiting for a refresh to end";
+
 /// The lease, held: nobody refreshes, logs in or logs out meanwhile.
 pub(crate) struct GrantLease {
     store: Arc<dyn TokenStore>,

@@ -138,3 +138,20 @@ fn out_of_order() -> Failure {
         "the operating system gives no random numbers, or encryption failed",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_associated_is_authenticated() {
+        let (header, passphrase) = (Header::random().unwrap(), Secret::new("p"));
+        let sealed = seal(&header, b"one", &passphrase, Zeroizing::new(b"content".to_vec())).unwrap();
+        assert_eq!(sealed.len(), b"content".len() + 16);
+        assert_eq!(
+            **open(&header, b"one", &passphrase, sealed.clone()).unwrap(),
+            *b"content"
+        );
+        assert!(open(&header, b"two", &passphrase, sealed).is_err());
+    }
+}

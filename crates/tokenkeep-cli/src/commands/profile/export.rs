@@ -13,7 +13,7 @@ use crate::bundle::{self, Bundle, Bundled, BundledGrant};
 use crate::commands::status;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
-use crate::grant_lease::GrantLease;
+use crate::grant_lease::{GrantLease, IN_USE};
 use crate::output;
 use crate::session::Session;
 use crate::text::shell_word;
@@ -119,7 +119,9 @@ async fn hold(session: Session, held: &mut Vec<Held>) -> Result<()> {
     if client.is_none() && session.grant_record().await?.is_none() {
         return Err(session.unknown_profile(session.profile()).await);
     }
-    let lease = GrantLease::take(&session.store, session.profile()).await?;
+    let lease = session
+        .waiting(IN_USE, GrantLease::take(&session.store, session.profile()))
+        .await?;
     let stored = session.store.load(&Key::grant(session.profile())).await;
     let read = async {
         let keep_until = stored?.and_then(|record| record.keep_until());

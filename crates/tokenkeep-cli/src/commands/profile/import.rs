@@ -13,7 +13,7 @@ use crate::bundle::{Bundle, Bundled};
 use crate::commands::login;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
-use crate::grant_lease::{GrantLease, check_persistence};
+use crate::grant_lease::{GrantLease, IN_USE, check_persistence};
 use crate::input;
 use crate::session::Session;
 
@@ -68,7 +68,9 @@ async fn check(arriving: &[Arriving], overwrite: bool) -> Result<()> {
 }
 
 async fn arrive(Arriving { session, bundled }: &Arriving, overwrite: bool) -> Result<()> {
-    let lease = GrantLease::take(&session.store, session.profile()).await?;
+    let lease = session
+        .waiting(IN_USE, GrantLease::take(&session.store, session.profile()))
+        .await?;
     let written = write(session, bundled, overwrite, &lease).await;
     lease.release().await;
     written
