@@ -43,7 +43,10 @@ fn a_login_moves_and_lives_on_at_one_place_only() {
     let moved = world.carry(&format!("profile export me --move -o {}", bundle.display()));
     assert_code(&moved, 0);
     assert_eq!(moved.stdout(), "");
-    assert!(moved.stderr().contains("these logins end here"), "{}", moved.stderr());
+    let words = "ended here, to go on where the bundle is imported: me;";
+    assert!(moved.stderr().contains(words), "{}", moved.stderr());
+    let shown = parsed(&world.run("profile show me --json"));
+    assert_eq!(shown["login"]["moved_to"], format!("bundle {}", bundle.display()));
     assert_eq!(std::fs::metadata(&bundle).unwrap().permissions().mode() & 0o777, 0o600);
     let text = std::fs::read_to_string(&bundle).unwrap();
     let kept = std::fs::read_to_string(world.store_file()).unwrap();
@@ -198,11 +201,23 @@ fn what_can_not_be_carried() {
     assert_code(&world.run("-p me profile export --passphrase canary"), 2);
     let nowhere = world.run("-p me profile export --plaintext --move -o no/such/folder/file");
     assert_fails(&nowhere, 1, &["can't be written; nothing was moved"]);
-    assert_code(&world.run("-p me token"), 0);
+    assert_eq!(parsed(&world.run("status me --json"))["profiles"][0]["state"], "valid");
+    assert_code(&world.run("-p me token --force"), 0);
     assert_code(&world.run("-p me logout"), 0);
     let ended = parsed(&world.run("-p me profile export --plaintext"));
     let records = &ended["content"]["profiles"][0]["records"];
     assert_eq!(records.as_array().map(Vec::len), Some(1), "the client alone: {ended}");
+    let file = world.path("client.bundle");
+    let client = world.run(&format!(
+        "-p me profile export --plaintext --move -o {}",
+        file.display()
+    ));
+    assert!(
+        client.stderr().contains("the client alone, nobody is logged in: me"),
+        "{}",
+        client.stderr()
+    );
+    assert!(!client.stderr().contains("ended here"), "{}", client.stderr());
 }
 
 // A terminal of its own comes from util-linux.

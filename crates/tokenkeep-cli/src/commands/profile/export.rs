@@ -195,32 +195,40 @@ fn report(session: &Session, args: &ProfileExport, held: &[Held]) {
     let Some(path) = &args.output else {
         return;
     };
-    let names: Vec<&str> = held.iter().map(|held| held.session.profile().as_str()).collect();
-    let names = names.join(", ");
     let place = path.display();
     let how = if args.plaintext {
         "not encrypted, for you only to read"
     } else {
         "encrypted"
     };
-    session.notice(&format!("written to {place}, {how}: {names}"));
-    if args.logins.moves {
+    session.notice(&format!("written to {place}, {how}: {}", names(held, |_| true)));
+    let moved = names(held, |bundled| bundled.grant.is_some());
+    if args.logins.moves && !moved.is_empty() {
+        let import = format!("tokenkeep profile import {}", shell_word(&place.to_string()));
         session.notice(&format!(
-            "these logins end here and go on where the bundle is imported: tokenkeep profile import {}",
-            shell_word(&place.to_string())
+            "ended here, to go on where the bundle is imported: {moved}; there: {import}"
         ));
     }
-    for held in held {
-        let secret = held
-            .bundled
-            .client
-            .as_ref()
-            .and_then(|client| client.client_secret.as_ref());
-        if secret.is_none() && matches!(held.session.secret_elsewhere(), Ok(Some(_))) {
-            let profile = held.session.profile();
-            session.notice(&format!(
-                "the client secret of {profile} is not in the store, so it is not in the bundle"
-            ));
-        }
+    let clients = names(held, |bundled| bundled.grant.is_none());
+    if !clients.is_empty() {
+        session.notice(&format!("the client alone, nobody is logged in: {clients}"));
     }
+    for held in held.iter().filter(|held| keeps_secret_elsewhere(held)) {
+        let profile = held.session.profile();
+        session.notice(&format!(
+            "the client secret of {profile} is not in the store, so it is not in the bundle"
+        ));
+    }
+}
+
+fn names(held: &[Held], which: impl Fn(&Bundled) -> bool) -> String {
+    let held = held.iter().filter(|held| which(&held.bundled));
+    let names: Vec<&str> = held.map(|held| held.session.profile().as_str()).collect();
+    names.join(", ")
+}
+
+fn keeps_secret_elsewhere(held: &Held) -> bool {
+    let client = held.bundled.client.as_ref();
+    client.is_some_and(|client| client.client_secret.is_none())
+        && matches!(held.session.secret_elsewhere(), Ok(Some(_)))
 }
