@@ -12,12 +12,14 @@
 )]
 
 mod error;
+mod memcached;
 mod port;
 mod program;
 mod proxy;
 mod server;
 
 pub use error::ServiceError;
+pub use memcached::{Memcached, MemcachedAuthentication, MemcachedBuilder};
 pub use port::free_port;
 pub use program::Program;
 pub use proxy::{Proxy, Trouble};

@@ -14,10 +14,16 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 1] = [Tool {
-    program: "chromium",
-    package: "chromium",
-}];
+const TOOLS: [Tool; 2] = [
+    Tool {
+        program: "chromium",
+        package: "chromium",
+    },
+    Tool {
+        program: "memcached",
+        package: "memcached",
+    },
+];
 
 /// Sees to it that the programs are there that the tests of these crates name; of all
 /// crates where none is named.

@@ -18,6 +18,7 @@ mod progress;
 mod run;
 mod session;
 mod settings;
+mod signals;
 mod text;
 
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! Stores, by their URLs: `json:PATH`, `memory:`, and other people's.
+//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `memcached://HOST,HOST`, `memory:`, and other
+//! people's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,14 +12,18 @@ pub use auth_core::store::*;
 
 #[cfg(feature = "json")]
 pub use store_json as json;
+#[cfg(feature = "memcached")]
+pub use store_memcached as memcached;
+#[cfg(feature = "sqlite")]
+pub use store_sqlite as sqlite;
 
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStore>, StoreError>> + Send>>;
 type Factory = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
 /// The schemes that this version knows, compiled in or not, each with its feature.
-const KNOWN: [(&str, &str); 1] = [("json", "json")];
+const KNOWN: [(&str, &str); 3] = [("json", "json"), ("memcached", "memcached"), ("sqlite", "sqlite")];
 
-/// Opens a store by its URL: `json:PATH`, `memory:`.
+/// Opens a store by its URL: `json:PATH`, `sqlite:PATH`, `memcached://HOST,HOST`, `memory:`.
 ///
 /// # Errors
 /// `Invalid` if no scheme fits, `Unsupported` if the scheme's feature is not
@@ -45,6 +50,14 @@ impl Opener {
         #[cfg(feature = "json")]
         let opener = opener.with_scheme("json", |url| async move {
             Ok(Arc::new(store_json::JsonStore::connect(&url)?) as Arc<dyn TokenStore>)
+        });
+        #[cfg(feature = "memcached")]
+        let opener = opener.with_scheme("memcached", |url| async move {
+            Ok(Arc::new(store_memcached::MemcachedStore::connect(&url)?) as Arc<dyn TokenStore>)
+        });
+        #[cfg(feature = "sqlite")]
+        let opener = opener.with_scheme("sqlite", |url| async move {
+            Ok(Arc::new(store_sqlite::SqliteStore::connect(&url)?) as Arc<dyn TokenStore>)
         });
         opener
     }
@@ -118,13 +131,42 @@ mod tests {
         assert!(other.open("mine:x").await.is_ok());
     }
 
-    #[cfg(not(feature = "json"))]
+    #[cfg(feature = "memcached")]
+    #[tokio::test]
+    async fn memcached_is_opened_with_its_opt_in_as_a_parameter() {
+        let store = open("memcached://localhost,[::1]:11212").await.unwrap();
+        assert_eq!(store.name(), "memcached");
+        assert!(!store.capabilities().volatile_refresh_tokens);
+        let store = open("memcached://localhost?allow_volatile_refresh_tokens=true")
+            .await
+            .unwrap();
+        assert!(store.capabilities().volatile_refresh_tokens);
+        let error = open("memcached://cache.internal").await.unwrap_err();
+        assert!(error.to_string().contains("plaintext=allow"), "{error}");
+    }
+
     #[tokio::test]
     async fn a_feature_that_is_not_compiled_in_is_named() {
-        let error = open("json:/tmp/x").await.unwrap_err();
-        assert!(
-            error.kind() == StoreErrorKind::Unsupported && error.to_string().contains("`json`"),
-            "{error}"
-        );
+        let opener = Opener::new();
+        for (scheme, feature) in KNOWN {
+            if opener.schemes.contains_key(scheme) {
+                continue;
+            }
+            let error = opener.open(&format!("{scheme}:/tmp/x")).await.unwrap_err();
+            assert!(
+                error.kind() == StoreErrorKind::Unsupported && error.to_string().contains(&format!("`{feature}`")),
+                "{error}"
+            );
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn sqlite_is_opened_by_its_url() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.sqlite");
+        let store = open(&format!("sqlite:{}?namespace=one", path.display())).await.unwrap();
+        assert_eq!(store.name(), "sqlite");
+        assert!(open("sqlite:~/x").await.is_err());
     }
 }

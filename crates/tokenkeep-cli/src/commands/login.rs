@@ -183,7 +183,7 @@ async fn report(session: &Session, plan: &Plan, end: Option<Timestamp>) -> Resul
 /// How the store keeps secrets, for people.
 pub(super) fn how_kept(session: &Session) -> &'static str {
     match session.store.name() {
-        "json" => "not encrypted, in a file that only you can read",
+        "json" | "sqlite" => "not encrypted, in a file that only you can read",
         "memory" => "in memory, so gone when this command ends",
         _ => "not encrypted",
     }

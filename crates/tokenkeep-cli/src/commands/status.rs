@@ -71,6 +71,9 @@ pub(super) async fn profiles(session: &Session) -> Result<Vec<Profile>> {
 }
 
 async fn listed(session: &Session, wanted: &[Profile]) -> Result<Vec<Profile>> {
+    if !session.store.capabilities().lists && !wanted.is_empty() {
+        return kept(session, wanted).await;
+    }
     let mut listed = profiles(session).await?;
     for profile in wanted {
         if !listed.contains(profile) {
@@ -79,6 +82,17 @@ async fn listed(session: &Session, wanted: &[Profile]) -> Result<Vec<Profile>> {
     }
     listed.retain(|profile| wanted.is_empty() || wanted.contains(profile));
     Ok(listed)
+}
+
+/// The same profiles, each looked for by its name: for a store that can't list.
+async fn kept(session: &Session, wanted: &[Profile]) -> Result<Vec<Profile>> {
+    for profile in wanted {
+        let client = session.store.load(&Key::client(profile)).await?;
+        if client.is_none() && session.store.load(&Key::grant(profile)).await?.is_none() {
+            return Err(session.unknown_profile(profile).await);
+        }
+    }
+    Ok(wanted.to_vec())
 }
 
 async fn read(session: &Session, profile: &Profile) -> Entry {
