@@ -64,7 +64,7 @@ async fn carry_out(line: CommandLine, managers: Managers) -> Result<()> {
         _ => {}
     }
     let settings = Settings::resolve(&line.global)?;
-    let session = Session::open(settings, line.global.quiet, managers).await?;
+    let session = Session::open(settings, &line.global, managers).await?;
     commands::run(&session, line.command).await
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokenkeep::Profile;
 use tokenkeep::clock::Timestamp;
 use tokenkeep::key::{Key, Part};
-use tokenkeep::record::{Contents, GrantRecord};
+use tokenkeep::record::{Contents, GrantRecord, RecordState};
 use tokenkeep::store::TokenStoreExt as _;
 
 pub(super) use self::entry::Entry;
@@ -60,10 +60,12 @@ pub(super) async fn entries(session: &Session, profiles: &[Profile]) -> Vec<Entr
 /// The profiles that the store holds.
 pub(super) async fn profiles(session: &Session) -> Result<Vec<Profile>> {
     let all = session.store.list_all().await?;
-    // A login under way or a left-over token makes no profile.
-    let kept = all
-        .into_iter()
-        .filter(|listed| matches!(listed.key.part(), Part::Client | Part::Grant));
+    // A login under way, a left-over token, or a tombstone alone makes no profile.
+    let kept = all.into_iter().filter(|listed| match listed.key.part() {
+        Part::Client => true,
+        Part::Grant => listed.hints.state != Some(RecordState::LoggedOut),
+        _ => false,
+    });
     let profiles: BTreeSet<Profile> = kept.map(|listed| listed.key.profile().clone()).collect();
     Ok(profiles.into_iter().collect())
 }
