@@ -11,13 +11,17 @@
     reason = "every error here is: could not be started, and it says why"
 )]
 
+mod certificates;
 mod error;
+mod mongodb;
 mod port;
 mod program;
 mod proxy;
 mod server;
 
+pub use certificates::Certificates;
 pub use error::ServiceError;
+pub use mongodb::{MongoDb, MongoDbBuilder};
 pub use port::free_port;
 pub use program::Program;
 pub use proxy::{Proxy, Trouble};
