@@ -10,13 +10,13 @@ const OPENSSL: Program = Program {
 
 /// A certificate authority and a server's certificate for 127.0.0.1, in files, made for one test.
 #[derive(Debug)]
-pub struct Certificates {
+pub(crate) struct Certificates {
     folder: PathBuf,
 }
 
 impl Certificates {
     /// Makes them in this folder.
-    pub fn make(folder: &Path) -> Result<Self, ServiceError> {
+    pub(crate) fn make(folder: &Path) -> Result<Self, ServiceError> {
         let made = Self {
             folder: folder.to_path_buf(),
         };
@@ -71,17 +71,17 @@ impl Certificates {
     }
 
     /// The authority's certificate, PEM.
-    pub fn authority(&self) -> PathBuf {
+    pub(crate) fn authority(&self) -> PathBuf {
         self.folder.join("ca.pem")
     }
 
     /// The server's certificate, PEM.
-    pub fn certificate(&self) -> PathBuf {
+    pub(crate) fn certificate(&self) -> PathBuf {
         self.folder.join("server.pem")
     }
 
     /// The server's private key, PEM.
-    pub fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.folder.join("server.key")
     }
 

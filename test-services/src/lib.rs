@@ -19,7 +19,6 @@ mod program;
 mod proxy;
 mod server;
 
-pub use certificates::Certificates;
 pub use error::ServiceError;
 pub use mongodb::{MongoDb, MongoDbBuilder};
 pub use port::free_port;

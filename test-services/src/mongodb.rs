@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Certificates, Server, ServerBuilder, ServiceError, free_port};
+use crate::certificates::Certificates;
+use crate::{Server, ServerBuilder, ServiceError, free_port};
 
 const LAUNCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/services/mongo/launch.py");
 const READY: Duration = Duration::from_secs(30);
@@ -43,9 +44,9 @@ impl MongoDb {
         MongoDbBuilder::default()
     }
 
-    /// Whether it is installed, which `cargo xtask test --only mongo` does.
-    pub fn is_installed() -> bool {
-        python().is_ok()
+    /// The certificate authority that signed its certificate, PEM, if it wants TLS.
+    pub fn authority(&self) -> Option<PathBuf> {
+        self.certificates.as_ref().map(Certificates::authority)
     }
 
     /// How to reach it, with name, password and certificate authority where it wants them.
@@ -71,9 +72,9 @@ impl MongoDb {
         }
     }
 
-    /// The password in its URL, as it is and encoded: to be seen nowhere.
-    pub fn secrets(&self) -> [String; 2] {
-        [PASSWORD.to_owned(), percent_encoded(PASSWORD)]
+    /// The name and the password of its user, if it wants one.
+    pub fn login(&self) -> (&'static str, &'static str) {
+        (USER, PASSWORD)
     }
 
     /// Where it listens.

@@ -12,7 +12,7 @@ start (chromium) are installed before, as root on Debian; else what is missing i
 
 --only takes names of
   steps     --only fmt clippy
-  services  --only oidc         starts it and runs the tests whose path contains `oidc`;
+  services  --only oidc mongo   starts it and runs the tests whose path contains `oidc`;
                                 of `store-NAME`, all tests
   crates    --only auth-core    runs the tests of that crate (and starts the services that they name)
 

@@ -1,6 +1,7 @@
 //! Real servers for the tests: installed under `target/services`, started on free loopback ports,
 //! stopped by who started them.
 
+mod mongo;
 mod oidc;
 mod server;
 
@@ -10,6 +11,7 @@ use std::path::Path;
 use crate::run::Failure;
 use crate::workspace::Workspace;
 
+use mongo::Mongo;
 use oidc::Oidc;
 
 /// A running server, or several that belong together; dropping it stops them.
@@ -31,11 +33,18 @@ pub(crate) struct Kind {
 }
 
 /// All of them; a new one is a file in `services/` and a line here.
-pub(crate) const KINDS: [Kind; 1] = [Kind {
-    name: "oidc",
-    mark: "TOKENKEEP_TEST_OIDC",
-    start: |workspace| Ok(Box::new(Oidc::start(workspace)?)),
-}];
+pub(crate) const KINDS: [Kind; 2] = [
+    Kind {
+        name: "mongo",
+        mark: "TOKENKEEP_TEST_MONGODB",
+        start: |workspace| Ok(Box::new(Mongo::start(workspace)?)),
+    },
+    Kind {
+        name: "oidc",
+        mark: "TOKENKEEP_TEST_OIDC",
+        start: |workspace| Ok(Box::new(Oidc::start(workspace)?)),
+    },
+];
 
 /// The servers of one run; dropping it stops them.
 #[derive(Debug)]

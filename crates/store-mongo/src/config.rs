@@ -14,6 +14,7 @@ const DATABASE: &str = "tokenkeep";
 const COLLECTION: &str = "tokens";
 pub(crate) const NAMESPACE: &str = "tokenkeep";
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
+const MOST_MILLIS: u64 = 3_600_000;
 
 /// Where the servers are, and what the store is called there.
 #[derive(Clone)]
@@ -45,6 +46,7 @@ impl MongoConfig {
     /// - `database` (else the path's, else `tokenkeep`), `collection` (`tokens`);
     /// - `namespace` (`tokenkeep`): stores of different namespaces share a collection
     ///   and see nothing of each other. Lower-case letters, digits, `-`, `_`, `.`;
+    /// - `timeoutMS` (`5000`): see [`timeout`](Self::timeout);
     /// - `username` with `password_file` or `password_env`: the password from a file
     ///   (one line end after it is dropped) or an environment variable, read when the
     ///   store is opened.
@@ -134,6 +136,7 @@ impl MongoConfig {
                 "database" => config.database = Some(named(key, value)?),
                 "collection" => config.collection = named(key, value)?,
                 "namespace" => config.namespace = checked_namespace(unescaped(value))?,
+                "timeoutMS" => config.timeout = milliseconds(value)?,
                 "username" => name = Some(named(key, value)?),
                 "password_env" => password = Some(PasswordFrom::Environment(named(key, value)?)),
                 "password_file" => password = Some(PasswordFrom::File(named(key, value)?.into())),
@@ -206,6 +209,13 @@ fn named(key: &str, value: &str) -> Result<String, Fault> {
     Ok(value)
 }
 
+fn milliseconds(value: &str) -> Result<Duration, Fault> {
+    match value.parse() {
+        Ok(millis @ 1..=MOST_MILLIS) => Ok(Duration::from_millis(millis)),
+        _ => Err(Fault::invalid(format!("timeoutMS is a number from 1 to {MOST_MILLIS}"))),
+    }
+}
+
 fn joined(address: &str, options: &[&str]) -> String {
     if options.is_empty() {
         return address.to_owned();
@@ -250,10 +260,12 @@ mod tests {
 
     #[test]
     fn our_options_are_taken_out() {
-        let config = parsed("mongodb://a:1,b:2/db?w=1&database=x%20y&collection=c&namespace=n.1&replicaSet=r");
+        let config =
+            parsed("mongodb://a:1,b:2/db?w=1&database=x%20y&collection=c&namespace=n.1&timeoutMS=70&replicaSet=r");
         assert_eq!(config.url.expose(), "mongodb://a:1,b:2/db?w=1&replicaSet=r");
         assert_eq!(config.names(Some("db")), ("x y".into(), "c".into()));
         assert_eq!(config.namespace_name(), "n.1");
+        assert_eq!(config.time_allowed(), Duration::from_millis(70));
     }
 
     #[test]
@@ -286,6 +298,8 @@ mod tests {
             ("mongodb://h/?namespace=A", "lower-case"),
             ("mongodb://h/?namespace=", "lower-case"),
             ("mongodb://h/?collection=", "collection has no value"),
+            ("mongodb://h/?timeoutMS=0", "timeoutMS"),
+            ("mongodb://h/?timeoutMS=canary", "timeoutMS"),
             ("mongodb://h/?username=u", "password_file"),
             ("mongodb://h/?password_env=P", "username"),
             ("mongodb://u:canary@h/?username=u&password_env=P", "twice"),

@@ -28,8 +28,9 @@ pub(crate) async fn take(
             .upsert(true)
             .return_document(ReturnDocument::After);
         match taking.await {
-            Ok(found) => return outcome(found.as_ref(), id),
-            // Two made the document at once; now it is there.
+            Ok(Some(found)) => return outcome(&found, id),
+            // Two made the document at once; now it is there. Not every server says so.
+            Ok(None) => {}
             Err(error) if is_duplicate(&error) => {}
             Err(error) => return Err(failed(&error)),
         }
@@ -80,8 +81,7 @@ impl<'d> Held<'d> {
     }
 }
 
-fn outcome(found: Option<&Document>, id: &LeaseId) -> Result<Lease, Fault> {
-    let found = found.ok_or_else(|| Fault::corrupt("a lease was taken, but the server shows none"))?;
+fn outcome(found: &Document, id: &LeaseId) -> Result<Lease, Fault> {
     let held = Held::of(found)?;
     if held.owner == id.as_str() {
         return Ok(Lease::Granted);

@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 
+mod access;
+mod documents;
+mod engine;
+mod faults;
 mod given;
+mod races;
+mod worker;
 
 use given::subject;
 
