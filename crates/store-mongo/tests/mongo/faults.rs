@@ -77,8 +77,9 @@ async fn a_server_that_answers_nothing_holds_nobody_up() {
     let stored = put(&store, "a").await;
     server.freeze();
     let next = record("a", "next", Some(stored.version()));
+    let a = key("a");
     let (loaded, saved) = tokio::join!(
-        refused(store.load(&key("a"))),
+        refused(store.load(&a)),
         refused(store.save(&next, WriteIf::Matches(stored.version())))
     );
     server.thaw();
