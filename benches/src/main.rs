@@ -1,21 +1,41 @@
-//! The hot path beside its floor, in one run, as ratios.
+//! tokenkeep beside its floors, its peers and the bare drivers, in one run, as ratios.
 //!
 //! ```text
-//! cargo run --release -p benches
+//! cargo run --release -p benches            all
+//! cargo run --release -p benches -- json    only that: hot cold http json command
 //! ```
 //!
-//! Single figures of a busy machine say little: compare the ratios.
+//! Single figures of a busy machine say little: compare the ratios, and look at their intervals.
 
 #![allow(clippy::print_stdout, reason = "a bench prints what it measured")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a bench that can't go on ends, and the place is what one wants to see"
+)]
 
+mod cold;
+mod command;
 mod hot_path;
+mod http;
+mod json;
 mod measure;
 
+type Section = (&'static str, fn());
+
+const SECTIONS: [Section; 5] = [
+    ("hot", hot_path::run),
+    ("cold", cold::run),
+    ("http", http::run),
+    ("json", json::run),
+    ("command", command::run),
+];
+
 fn main() {
-    println!("| what | threads | ns | floor, ns | ratio |");
-    println!("|---|---|---|---|---|");
-    for threads in [1, 2] {
-        hot_path::peek(threads);
-        hot_path::header(threads);
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    for (name, run) in SECTIONS {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            println!("\n## {name}\n");
+            run();
+        }
     }
 }

@@ -29,6 +29,7 @@ pub mod store;
 pub mod target;
 mod text;
 pub mod token;
+pub mod transfer;
 pub mod transport;
 
 pub use client_registration::{ClientRegistration, SecretSource};

@@ -3,6 +3,7 @@
 mod builder;
 mod login;
 mod logout;
+mod rename;
 mod status;
 mod web_login;
 

@@ -21,7 +21,8 @@ pub use client::ClientRecord;
 pub use error::{RecordError, RecordErrorKind};
 pub use format::FORMAT;
 pub use grant::{
-    BackOff, Binding, Ended, GrantRecord, HISTORY_LENGTH, HistoryEntry, LoginId, Mark, Outcome, Recipe, Refused,
+    BackOff, Binding, Departure, Ended, GrantRecord, HISTORY_LENGTH, HistoryEntry, LoginId, Mark, Outcome, Recipe,
+    Refused,
 };
 pub use hints::{Hints, RecordState};
 pub use login::LoginRecord;

@@ -15,7 +15,7 @@ mod demand;
 mod engine;
 mod exchange;
 mod flight;
-mod lease;
+pub(crate) mod lease;
 mod ledger;
 mod policy;
 mod settings;

@@ -2,21 +2,24 @@
 //! returns.
 
 use std::fs::{File, Metadata, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
+use crate::document::Document;
 use crate::error::{Doing, Fault};
 use crate::permissions::FILE;
 
 const SUFFIX: &str = ".tmp";
 
-/// Puts these bytes in place of the file: a new file in the same folder, written,
+/// Puts this document in place of the file: a new file in the same folder, written,
 /// synced, renamed over the old. What the file is then. Its name is durable when
 /// the folder is synced.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<Metadata, Fault> {
-    let file = write_beside(path, bytes).map_err(|error| Fault::io(Doing::Write, path, error))?;
+pub(crate) fn replace(path: &Path, document: &Document) -> Result<Metadata, Fault> {
+    let file = write_beside(path, document).map_err(|error| Fault::io(Doing::Write, path, error))?;
     file.metadata().map_err(|error| Fault::ambiguous(path, error))
 }
 
@@ -42,19 +45,147 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let mut temporary = tempfile::Builder::new()
+fn write_beside(path: &Path, document: &Document) -> io::Result<File> {
+    let temporary = tempfile::Builder::new()
         .prefix(&prefix(path))
         .suffix(SUFFIX)
         .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
     // The umask can take bits away from what it was made with.
     temporary.as_file().set_permissions(Permissions::from_mode(FILE))?;
-    temporary.write_all(bytes)?;
+    let mut pieces = Pieces::of(temporary.as_file());
+    document.write_to(&mut pieces)?;
+    pieces.flush()?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|failed| failed.error)
+}
+
+/// Whether the file, from where it is read, holds this document, byte for byte.
+pub(crate) fn holds(file: &File, document: &Document) -> io::Result<bool> {
+    let mut comparing = Comparing::with(file);
+    match document.write_to(&mut comparing).and_then(|()| comparing.end()) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn prefix(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     format!(".{}.", name.to_string_lossy())
+}
+
+const PIECE: usize = 64 * 1024;
+
+/// Writes in large pieces, and leaves no secret behind in memory.
+struct Pieces<'a> {
+    file: &'a File,
+    piece: Zeroizing<Vec<u8>>,
+}
+
+impl<'a> Pieces<'a> {
+    fn of(file: &'a File) -> Self {
+        Self {
+            file,
+            piece: Zeroizing::new(Vec::with_capacity(PIECE)),
+        }
+    }
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.piece.len() == PIECE {
+            self.flush()?;
+        }
+        let length = bytes.len().min(PIECE - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.piece)?;
+        self.piece.clear();
+        Ok(())
+    }
+}
+
+/// Takes what is written only if the file holds the same.
+struct Comparing<'a> {
+    file: &'a File,
+    read: Zeroizing<Vec<u8>>,
+    at: usize,
+}
+
+impl<'a> Comparing<'a> {
+    fn with(file: &'a File) -> Self {
+        Self {
+            file,
+            read: Zeroizing::new(Vec::with_capacity(PIECE)),
+            at: 0,
+        }
+    }
+
+    /// An error unless the file ends here.
+    fn end(&mut self) -> io::Result<()> {
+        if self.at < self.read.len() || self.read_more()? > 0 {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        Ok(())
+    }
+
+    fn read_more(&mut self) -> io::Result<usize> {
+        self.read.clear();
+        self.at = 0;
+        let limit = u64::try_from(PIECE).unwrap_or(u64::MAX);
+        self.file.take(limit).read_to_end(&mut self.read)
+    }
+}
+
+impl Write for Comparing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.at == self.read.len() && self.read_more()? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let length = bytes.len().min(self.read.len() - self.at);
+        if self.read[self.at..self.at + length] != bytes[..length] {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        self.at += length;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_bytes_are_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.json");
+        let members: Vec<String> = (0..9_000)
+            .map(|number| format!("\"member-{number:05}\":{number}"))
+            .collect();
+        let text = format!("{{\"tokenkeep\":{{\"format\":1}},{}}}", members.join(","));
+        let document = Document::parse(text.as_bytes()).unwrap_or_default();
+        replace(&path, &document).unwrap_or_else(|_| panic!("not written"));
+        let written = std::fs::read(&path).unwrap();
+        assert!(written.len() > 2 * PIECE);
+        let held = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            holds(&File::open(&path).unwrap(), &document).unwrap()
+        };
+        assert!(held(&written));
+        assert!(!held(&written[..written.len() - 1]));
+        assert!(!held(&[&written[..], b"\n"].concat()));
+        assert!(!held(b""));
+        for at in [0, PIECE - 1, PIECE, written.len() - 1] {
+            let mut changed = written.clone();
+            changed[at] ^= 1;
+            assert!(!held(&changed), "{at}");
+        }
+    }
 }

@@ -13,6 +13,7 @@
 //! not know are kept, beside `records` and in each record.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use auth_core::clock::Timestamp;
@@ -21,9 +22,8 @@ use auth_core::record::{Record, Version};
 use auth_core::secret::SecretBytes;
 use auth_core::store::Listed;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
-use crate::entry::{Entry, RecordDamage, push_member, value};
+use crate::entry::{Entry, RecordDamage, value, write_member};
 use crate::members::{Damage, Members, Places};
 
 /// The number of the format that this version writes, and the newest it reads.
@@ -32,7 +32,7 @@ pub(crate) const FORMAT: u64 = 1;
 /// What a file holds. Cloning copies no record.
 #[derive(Clone, Default)]
 pub(crate) struct Document {
-    records: BTreeMap<String, Arc<Entry>>,
+    records: BTreeMap<Arc<str>, Arc<Entry>>,
     /// What stands under `tokenkeep`, if more than the format.
     head: Option<Arc<SecretBytes>>,
     others: Vec<(String, Arc<SecretBytes>)>,
@@ -63,7 +63,7 @@ impl Document {
             let mut places = Places::of(text);
             for (name, value) in Members::parse(records.get()).map_err(within)?.0 {
                 let entry = Entry::parse(value, places.start_of(value.get()));
-                document.records.insert(name, Arc::new(entry));
+                document.records.insert(name.into(), Arc::new(entry));
             }
         }
         document.others = members
@@ -74,38 +74,29 @@ impl Document {
         Ok(document)
     }
 
-    /// The whole file.
-    pub(crate) fn render(&self) -> Zeroizing<Vec<u8>> {
-        let records = self
-            .records
-            .iter()
-            .map(|(name, entry)| name.len() + entry.text.len() + 16);
-        let others = self.others.iter().map(|(name, text)| name.len() + text.len() + 16);
-        let head = self.head.as_ref().map_or(0, |text| text.len());
-        // Large enough at once: growing would leave copies of secrets behind.
-        let mut file = Zeroizing::new(Vec::with_capacity(64 + head + records.chain(others).sum::<usize>()));
-        file.extend_from_slice(b"{\"tokenkeep\":");
+    /// Writes the whole file.
+    pub(crate) fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(b"{\"tokenkeep\":")?;
         match &self.head {
-            Some(text) => file.extend_from_slice(text.expose()),
-            None => file.extend_from_slice(format!("{{\"format\":{FORMAT}}}").as_bytes()),
+            Some(text) => out.write_all(text.expose())?,
+            None => write!(out, "{{\"format\":{FORMAT}}}")?,
         }
-        file.extend_from_slice(b",\n\"records\":{");
+        out.write_all(b",\n\"records\":{")?;
         for (index, (name, entry)) in self.records.iter().enumerate() {
-            file.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
-            push_member(&mut file, name, entry.text.expose());
+            out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
+            write_member(out, name, entry.text.expose())?;
         }
-        file.extend_from_slice(b"\n}");
+        out.write_all(b"\n}")?;
         for (name, text) in &self.others {
-            file.extend_from_slice(b",\n");
-            push_member(&mut file, name, text.expose());
+            out.write_all(b",\n")?;
+            write_member(out, name, text.expose())?;
         }
-        file.extend_from_slice(b"}\n");
-        file
+        out.write_all(b"}\n")
     }
 
     /// The stored version, and until when it is kept.
     pub(crate) fn version(&self, key: &Key, now: Timestamp) -> Result<Option<Version>, RecordDamage> {
-        let entry = self.records.get(&key.to_string());
+        let entry = self.records.get(&*key.to_string());
         let head = entry
             .map(|entry| entry.head.as_ref().map_err(|damage| *damage))
             .transpose()?;
@@ -119,7 +110,7 @@ impl Document {
 
     /// The record under a key.
     pub(crate) fn record(&self, key: &Key, now: Timestamp) -> Result<Option<Record>, RecordDamage> {
-        let Some(entry) = self.records.get(&key.to_string()) else {
+        let Some(entry) = self.records.get(&*key.to_string()) else {
             return Ok(None);
         };
         let head = entry.head.as_ref().map_err(|damage| *damage)?;
@@ -158,17 +149,17 @@ impl Document {
     /// without those that are past.
     pub(crate) fn with(&self, record: &Record, now: Timestamp) -> Self {
         let name = record.key().to_string();
-        let old = self.records.get(&name).map(|entry| &entry.text);
+        let old = self.records.get(&*name).map(|entry| &entry.text);
         let entry = Arc::new(Entry::of(record, old));
         let mut next = self.living(now);
-        next.records.insert(name, entry);
+        next.records.insert(name.into(), entry);
         next
     }
 
     /// The same without the record under this key, and without those that are past.
     pub(crate) fn without(&self, key: &Key, now: Timestamp) -> Self {
         let mut next = self.living(now);
-        next.records.remove(&key.to_string());
+        next.records.remove(&*key.to_string());
         next
     }
 
@@ -228,7 +219,9 @@ mod tests {
     }
 
     fn text(document: &Document) -> String {
-        String::from_utf8(document.render().to_vec()).unwrap()
+        let mut text = Vec::new();
+        document.write_to(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     #[test]
@@ -246,7 +239,7 @@ mod tests {
             )
         );
         assert_eq!(
-            text(&Document::parse(&document.render()).unwrap_or_default()),
+            text(&Document::parse(text(&document).as_bytes()).unwrap_or_default()),
             text(&document)
         );
     }

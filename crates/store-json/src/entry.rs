@@ -1,5 +1,6 @@
 //! One record in the file: a JSON object on a line.
 
+use std::io::{self, Write};
 use std::ops::Range;
 
 use auth_core::clock::Timestamp;
@@ -153,10 +154,25 @@ pub(crate) fn value<T: serde::de::DeserializeOwned>(text: &str, raw: &RawValue) 
     serde_json::from_str(raw.get()).map_err(|error| Damage::of(&error).within(text, raw.get()))
 }
 
-pub(crate) fn push_member(text: &mut Vec<u8>, name: &str, value: &[u8]) {
-    text.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
-    text.push(b':');
-    text.extend_from_slice(value);
+/// Writes `"name":value`.
+pub(crate) fn write_member(out: &mut impl Write, name: &str, value: &[u8]) -> io::Result<()> {
+    if name
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+    {
+        out.write_all(b"\"")?;
+        out.write_all(name.as_bytes())?;
+        out.write_all(b"\":")?;
+    } else {
+        out.write_all(serde_json::Value::from(name).to_string().as_bytes())?;
+        out.write_all(b":")?;
+    }
+    out.write_all(value)
+}
+
+fn push_member(text: &mut Vec<u8>, name: &str, value: &[u8]) {
+    // Writing to memory can't fail.
+    let _ = write_member(text, name, value);
 }
 
 fn push_body(text: &mut Vec<u8>, body: &[u8]) {

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use auth_core::store::StoreErrorKind;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::atomic_file;
@@ -21,7 +20,10 @@ use crate::place::Place;
 
 /// For this long after a change the times of a file don't show another one: they
 /// tick by up to 2 seconds on some file systems.
-const TICK: Duration = Duration::from_secs(2);
+const COARSE_TICK: Duration = Duration::from_secs(3);
+
+/// Where a time has parts of a second, they tick by 10 milliseconds at most.
+const FINE_TICK: Duration = Duration::from_millis(50);
 
 /// The file as this process last saw it.
 #[derive(Default)]
@@ -38,7 +40,6 @@ struct Seen {
     /// Whether the file was old enough when seen for its times to tell of every
     /// later change.
     settled: bool,
-    digest: [u8; 32],
     document: Arc<Document>,
 }
 
@@ -93,10 +94,9 @@ impl Shelf {
         if !self.swept.swap(true, Ordering::Relaxed) {
             atomic_file::remove_leftovers(&place.file, &place.folder);
         }
-        let bytes = document.render();
-        let found = atomic_file::replace(&place.file, &bytes)?;
+        let found = atomic_file::replace(&place.file, &document)?;
         place.sync()?;
-        self.keep(Seen::new(&found, &bytes, Arc::new(document)));
+        self.keep(Seen::new(&found, Arc::new(document)));
         Ok(())
     }
 
@@ -106,12 +106,18 @@ impl Shelf {
     }
 
     fn verified(&self, place: &Place, seen: &Arc<Seen>) -> Result<Arc<Document>, Fault> {
-        let (bytes, found) = self.read_bytes(place)?;
-        if Stamp::of(&found) == seen.stamp && digest(&bytes) == seen.digest {
-            self.keep(Seen::new(&found, &bytes, seen.document.clone()));
-            return Ok(seen.document.clone());
+        let failed = |error| Fault::io(Doing::Read, &place.file, error);
+        let file = permissions::open_to_read(&place.file).map_err(failed)?;
+        permissions::keep_private(&file, &place.file)?;
+        if !atomic_file::holds(&file, &seen.document).map_err(failed)? {
+            return self.read(place);
         }
-        self.parsed(place, &bytes, &found)
+        let found = file.metadata().map_err(failed)?;
+        if Stamp::of(&found) != seen.stamp {
+            return self.read(place);
+        }
+        self.keep(Seen::new(&found, seen.document.clone()));
+        Ok(seen.document.clone())
     }
 
     fn read(&self, place: &Place) -> Result<Arc<Document>, Fault> {
@@ -122,7 +128,7 @@ impl Shelf {
     fn parsed(&self, place: &Place, bytes: &[u8], found: &Metadata) -> Result<Arc<Document>, Fault> {
         let document = Document::parse(bytes).map_err(|why| unreadable(place, bytes, &why))?;
         let document = Arc::new(document);
-        self.keep(Seen::new(found, bytes, document.clone()));
+        self.keep(Seen::new(found, document.clone()));
         Ok(document)
     }
 
@@ -157,12 +163,11 @@ impl Shelf {
 }
 
 impl Seen {
-    fn new(found: &Metadata, bytes: &[u8], document: Arc<Document>) -> Self {
+    fn new(found: &Metadata, document: Arc<Document>) -> Self {
         let stamp = Stamp::of(found);
         Self {
             stamp,
             settled: stamp.is_settled(SystemTime::now()),
-            digest: digest(bytes),
             document,
         }
     }
@@ -180,9 +185,12 @@ impl Stamp {
     }
 
     fn is_settled(&self, now: SystemTime) -> bool {
-        let seconds = u64::try_from(self.changed.0.max(self.modified.0)).unwrap_or(0);
-        let changed = UNIX_EPOCH + Duration::from_secs(seconds + 1);
-        now.duration_since(changed).is_ok_and(|age| age > TICK)
+        let (seconds, nanoseconds) = self.changed.max(self.modified);
+        let part = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0));
+        let changed = UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) + part;
+        let is_fine = self.changed.1 != 0 && self.modified.1 != 0;
+        let tick = if is_fine { FINE_TICK } else { COARSE_TICK };
+        now.duration_since(changed).is_ok_and(|age| age > tick)
     }
 }
 
@@ -192,10 +200,6 @@ fn stat(place: &Place) -> Result<Option<Stamp>, Fault> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::io(Doing::Read, &place.file, error)),
     }
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }
 
 fn read_whole(file: &mut File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -253,30 +257,35 @@ mod tests {
         shelf.keep(Seen {
             stamp: stat(&place).unwrap().unwrap(),
             settled: false,
-            digest: old.digest,
             document: old.document.clone(),
         });
 
         let lock = DataLock::acquire(&place, &turns).unwrap();
         let found = shelf.current_for_write(&place, &lock).unwrap();
-        let text = String::from_utf8(found.render().to_vec()).unwrap();
+        let mut text = Vec::new();
+        found.write_to(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
         assert!(text.contains("\"x\":2"), "{text}");
     }
 
     #[test]
     fn young_files_are_not_settled() {
-        let stamp = Stamp {
+        let stamp = |part| Stamp {
             device: 1,
             inode: 1,
             size: 1,
-            modified: (900, 0),
-            changed: (1_000, 999_999_999),
+            modified: (900, part),
+            changed: (1_000, part),
         };
-        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        assert!(!stamp.is_settled(at(1_000)));
-        assert!(!stamp.is_settled(at(1_003)));
-        assert!(stamp.is_settled(at(1_004)));
+        let at = |millis| UNIX_EPOCH + Duration::from_millis(millis);
+        let coarse = stamp(0);
+        assert!(!coarse.is_settled(at(1_000_000)));
+        assert!(!coarse.is_settled(at(1_003_000)));
+        assert!(coarse.is_settled(at(1_003_001)));
+        let fine = stamp(4_000_000);
+        assert!(!fine.is_settled(at(1_000_054)));
+        assert!(fine.is_settled(at(1_000_055)));
         // A clock that went back: it can't be known.
-        assert!(!stamp.is_settled(at(5)));
+        assert!(!fine.is_settled(at(5)));
     }
 }

@@ -11,8 +11,8 @@ pub use auth_core::{
 };
 #[doc(no_inline)]
 pub use auth_core::{
-    client_auth, clock, discovery, endpoint, error, grant, key, observer, provider, record, refresh, sealer, spill,
-    token, transport,
+    client_auth, clock, discovery, endpoint, error, grant, key, observer, provider, record, refresh, sealer, secret,
+    spill, token, transfer, transport,
 };
 
 /// The token-endpoint transport and `AuthorizedClient`, over reqwest.

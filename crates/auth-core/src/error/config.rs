@@ -11,6 +11,11 @@ pub enum ConfigError {
         /// Which of them differs: `issuer`, `token endpoint`, `client id`.
         what: &'static str,
     },
+    /// The login is being moved elsewhere, and the move was interrupted.
+    Departing {
+        /// Where to.
+        to: String,
+    },
     /// The provider has no such endpoint: `token endpoint`.
     MissingEndpoint(&'static str),
     /// Credentials are missing.
@@ -48,6 +53,10 @@ impl fmt::Display for ConfigError {
                     "the stored login belongs to another {what}; nothing was sent; log in again or use another profile"
                 )
             }
+            Self::Departing { to } => write!(
+                f,
+                "the login is being moved to {to}, and the move was not finished; run the same move again"
+            ),
             Self::MissingEndpoint(endpoint) => write!(
                 f,
                 "the provider has no {endpoint}; give it, or an issuer to discover it"

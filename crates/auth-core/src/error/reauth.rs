@@ -11,6 +11,11 @@ pub enum ReauthReason {
     InterruptedRefresh,
     /// The profile was logged out.
     LoggedOut,
+    /// The login was moved to another name or store.
+    Moved {
+        /// Where to.
+        to: String,
+    },
     /// The access token is over, and there is no refresh token.
     NoRefreshToken,
     /// No valid token is in memory or in the store, and the server was not to be
@@ -31,7 +36,7 @@ impl ReauthReason {
     /// Whether it ends the login: then a token that is still valid is not handed
     /// out any more either.
     pub(crate) fn ends_the_login(&self) -> bool {
-        matches!(self, Self::LoggedOut | Self::NotLoggedIn)
+        matches!(self, Self::LoggedOut | Self::Moved { .. } | Self::NotLoggedIn)
     }
 }
 
@@ -42,6 +47,7 @@ impl fmt::Display for ReauthReason {
                 f.write_str("a refresh was interrupted, and the server no longer takes the refresh token")
             }
             Self::LoggedOut => f.write_str("the profile was logged out"),
+            Self::Moved { to } => write!(f, "the login was moved to {to}"),
             Self::NoRefreshToken => f.write_str("the access token has expired and there is no refresh token"),
             Self::NoValidToken => f.write_str("no valid token is stored"),
             Self::NotLoggedIn => f.write_str("no login is stored under this profile"),

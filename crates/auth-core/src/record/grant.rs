@@ -61,7 +61,11 @@ pub struct GrantRecord {
     /// Until when nothing is sent, after failures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_off: Option<BackOff>,
-    /// Set on a tombstone: logged out.
+    /// Set while the login is moved elsewhere, and on the tombstone that the move
+    /// leaves: the refresh token is not spent here any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub departure: Option<Departure>,
+    /// Set on a tombstone: logged out, or moved elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
     /// The last events, oldest first; at most [`HISTORY_LENGTH`].
@@ -87,6 +91,7 @@ impl GrantRecord {
             refreshed_at: None,
             rejected_refresh_at: None,
             back_off: None,
+            departure: None,
             ended: None,
             history: Vec::new(),
         }
@@ -99,6 +104,21 @@ impl GrantRecord {
         stone.ended = Some(Ended { at });
         stone.history.clone_from(&self.history);
         stone.note(at, Outcome::LoggedOut, None);
+        stone
+    }
+
+    /// What is left of a login after its move elsewhere.
+    pub(crate) fn moved(&self, at: Timestamp) -> Self {
+        let mut stone = Self::new(self.recipe.clone(), self.binding.clone());
+        stone.login_id = self.login_id;
+        stone.departure.clone_from(&self.departure);
+        stone.ended = Some(Ended { at });
+        stone.history.clone_from(&self.history);
+        stone.note(
+            at,
+            Outcome::Moved,
+            self.departure.as_ref().map(|departure| departure.to.clone()),
+        );
         stone
     }
 
@@ -302,6 +322,23 @@ impl BackOff {
     }
 }
 
+/// The move of a login to another name or another store, under way or done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Departure {
+    /// Where to, for people and for who goes on with an interrupted move; no secret.
+    pub to: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Departure {
+    /// To there, at this time.
+    pub fn new(to: impl Into<String>, at: Timestamp) -> Self {
+        Self { to: to.into(), at }
+    }
+}
+
 /// The end of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -341,6 +378,8 @@ pub enum Outcome {
     LoggedIn,
     /// Tokens were forgotten.
     LoggedOut,
+    /// The login came from another name or store, or went there.
+    Moved,
     /// New tokens.
     Refreshed,
     /// A failure after which the refresh token is as good as before.

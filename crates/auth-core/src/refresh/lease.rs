@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::engine;
+use super::settings::Timing;
 use crate::clock::Clock;
 use crate::error::{TokenError, TokenErrorKind};
 use crate::key::Key;
-use crate::store::{Lease, LeaseEnd, LeaseId, TokenStore};
+use crate::store::{Lease, LeaseEnd, LeaseId, StoreError, TokenStore};
 
 const PAUSE_LEAST: Duration = Duration::from_millis(5);
 const PAUSE_MOST: Duration = Duration::from_millis(100);
@@ -58,7 +59,10 @@ where
             }
         };
         let pause = match lease {
-            Lease::Granted => return Ok(Waited::Held(HeldLease::new(core, key, id, ttl))),
+            Lease::Granted => {
+                let timing = &core.options.timing;
+                return Ok(Waited::Held(HeldLease::new(&core.store, clock, timing, key, id)));
+            }
             Lease::HeldElsewhere { retry_after } => retry_after,
         };
         if clock.monotonic().saturating_sub(begun) >= limit {
@@ -72,18 +76,32 @@ where
 }
 
 impl HeldLease {
-    fn new(core: &Core, key: &Key, id: LeaseId, ttl: Duration) -> Self {
-        let (store, clock) = (core.store.clone(), core.options.clock.clone());
+    /// Waits for the lease on a key; `None` if the limit ran out.
+    pub(crate) async fn wait_for(
+        store: &Arc<dyn TokenStore>,
+        clock: &Arc<dyn Clock>,
+        timing: &Timing,
+        key: &Key,
+    ) -> Result<Option<Self>, StoreError> {
+        let id = LeaseId::random();
+        let begun = clock.monotonic();
+        loop {
+            let pause = match store.try_lease(key, &id, timing.lease).await? {
+                Lease::Granted => return Ok(Some(Self::new(store, clock, timing, key, id))),
+                Lease::HeldElsewhere { retry_after } => retry_after,
+            };
+            if clock.monotonic().saturating_sub(begun) >= timing.lease_wait {
+                return Ok(None);
+            }
+            clock.sleep(jittered(pause)).await;
+        }
+    }
+
+    fn new(store: &Arc<dyn TokenStore>, clock: &Arc<dyn Clock>, timing: &Timing, key: &Key, id: LeaseId) -> Self {
+        let (store, clock, ttl) = (store.clone(), clock.clone(), timing.lease);
         let by_time = store.capabilities().lease_end == LeaseEnd::ByTime;
         let heartbeat = by_time.then(|| {
-            let beat = beat(
-                store.clone(),
-                clock,
-                key.clone(),
-                id.clone(),
-                ttl,
-                core.options.timing.heartbeat,
-            );
+            let beat = beat(store.clone(), clock, key.clone(), id.clone(), ttl, timing.heartbeat);
             tokio::spawn(beat).abort_handle()
         });
         Self {
@@ -104,6 +122,11 @@ impl HeldLease {
             Ok(false) => Err(TokenError::new(TokenErrorKind::Timeout, "lease")),
             Err(error) => Err(TokenError::store(error, "lease")),
         }
+    }
+
+    /// Extends the lease; `false` if it is not held any more.
+    pub(crate) async fn extend(&self) -> Result<bool, StoreError> {
+        self.store.renew(&self.key, &self.id, self.ttl).await
     }
 
     /// Gives the lease back. A failure does no harm: its time, or its holder, ends.

@@ -7,8 +7,8 @@ use auth_core::clock::Timestamp;
 use auth_core::endpoint::{EndpointUrl, Issuer};
 use auth_core::key::Key;
 use auth_core::record::{
-    AccessEntry, BackOff, Binding, ClientRecord, Contents, Ended, FORMAT, GrantRecord, Hints, LoginRecord, Mark,
-    Outcome, Recipe, Record, RecordErrorKind, Refused, TokenRecord, Version,
+    AccessEntry, BackOff, Binding, ClientRecord, Contents, Departure, Ended, FORMAT, GrantRecord, Hints, LoginRecord,
+    Mark, Outcome, Recipe, Record, RecordErrorKind, Refused, TokenRecord, Version,
 };
 use auth_core::secret::SecretBytes;
 use auth_core::{Profile, Provider, Secret, Target};
@@ -121,6 +121,10 @@ fn grants() {
     let mut ended = grant();
     ended.ended = Some(Ended::at(AT));
     check("grant-ended.json", &key, &pinned(ended));
+    let mut departing = grant();
+    departing.departure = Some(Departure::new("redis, profile ana", AT));
+    departing.note(AT, Outcome::Moved, None);
+    check("grant-departing.json", &key, &pinned(departing));
 }
 
 #[test]

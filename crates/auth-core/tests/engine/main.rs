@@ -14,4 +14,5 @@ mod renewable;
 mod setup;
 mod spill;
 mod storms;
+mod transfer;
 mod web_login;

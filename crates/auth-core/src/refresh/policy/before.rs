@@ -81,7 +81,7 @@ pub(crate) fn before_spend(situation: &Situation<'_>, demand: &Demand) -> Step {
         return Step::Fail(reauth(ReauthReason::NotLoggedIn));
     };
     if record.ended.is_some() {
-        return Step::Fail(reauth(ReauthReason::LoggedOut));
+        return Step::Fail(reauth(end_of(record)));
     }
     if let Some(what) = bound_elsewhere(&record.binding, situation.binding) {
         return Step::Fail(TokenErrorKind::Config(ConfigError::BoundElsewhere { what }).into());
@@ -100,6 +100,15 @@ pub(crate) fn before_spend(situation: &Situation<'_>, demand: &Demand) -> Step {
     match spendable(record, situation, demand) {
         Ok(step) => step,
         Err(failure) => keep_or_fail(situation, demand, failure),
+    }
+}
+
+fn end_of(record: &GrantRecord) -> ReauthReason {
+    match &record.departure {
+        Some(departure) => ReauthReason::Moved {
+            to: departure.to.clone(),
+        },
+        None => ReauthReason::LoggedOut,
     }
 }
 
@@ -176,6 +185,11 @@ fn spendable(record: &GrantRecord, situation: &Situation<'_>, demand: &Demand) -
     }
     if demand.want == Want::Stored {
         return Err(reauth(ReauthReason::NoValidToken));
+    }
+    // It may be stored, and spent, elsewhere already.
+    if let Some(departure) = &record.departure {
+        let to = departure.to.clone();
+        return Err(TokenErrorKind::Config(ConfigError::Departing { to }).into());
     }
     let token = record.refresh_token.as_ref().filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| reauth(ReauthReason::NoRefreshToken))?;

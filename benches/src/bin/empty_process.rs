@@ -1,0 +1,3 @@
+//! What a process costs that does nothing.
+
+fn main() {}

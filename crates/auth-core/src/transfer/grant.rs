@@ -1,0 +1,221 @@
+//! The login itself: refresh tokens are moved, never copied silently.
+
+use super::side::{Found, Side};
+use super::{GrantTransfer, Leases, Options, Sides, TransferError};
+use crate::clock::Timestamp;
+use crate::key::Key;
+use crate::record::{Contents, Departure, GrantRecord, LoginId, Outcome, Version};
+use crate::store::{Persistence, StoreErrorKind};
+
+/// What is there, and so what to do.
+pub(super) struct Plan {
+    source: Option<Source>,
+    /// The version that is stored in the target, and the login if it lives.
+    target: Option<(Version, Option<GrantRecord>)>,
+}
+
+struct Source {
+    version: Version,
+    keep_until: Option<Timestamp>,
+    grant: GrantRecord,
+}
+
+impl Plan {
+    /// Whether the target holds the login already, and rightly: an earlier move broke
+    /// off after writing it, or there is nothing in it that can be spent.
+    pub(super) fn resumes(&self) -> bool {
+        let Some((source, target)) = self.same_login() else {
+            return false;
+        };
+        source.departure.is_some() || (source.refresh_token.is_none() && target.refresh_token.is_none())
+    }
+
+    fn same_login(&self) -> Option<(&GrantRecord, &GrantRecord)> {
+        let source = &self.source.as_ref()?.grant;
+        let target = self.target.as_ref()?.1.as_ref()?;
+        (source.login_id == target.login_id).then_some((source, target))
+    }
+
+    pub(super) fn is_login(&self) -> bool {
+        self.source.is_some()
+    }
+
+    pub(super) fn login_id(&self) -> Option<LoginId> {
+        self.source.as_ref().map(|source| source.grant.login_id)
+    }
+
+    pub(super) fn outcome(&self, options: Options) -> GrantTransfer {
+        match &self.source {
+            None => GrantTransfer::Absent,
+            Some(source) if source.grant.refresh_token.is_some() && !options.allow_duplicate => GrantTransfer::Moved,
+            Some(_) if self.resumes() => GrantTransfer::Present,
+            Some(_) => GrantTransfer::Copied,
+        }
+    }
+}
+
+impl Sides<'_> {
+    /// Reads both sides and refuses what can't be done, before anything is changed.
+    pub(super) async fn plan(&self) -> Result<Plan, TransferError> {
+        let source = self.source(self.from.find(&Key::grant(self.from.profile)).await?)?;
+        let target = self.to.find(&Key::grant(self.to.profile)).await?;
+        let target = target.map(|found| {
+            let grant = found.contents.into_grant().filter(|grant| grant.ended.is_none());
+            (found.version, grant)
+        });
+        let plan = Plan { source, target };
+        let occupied = matches!(plan.target, Some((_, Some(_))));
+        if plan.is_login() && occupied && !plan.resumes() && !self.transfer.options.overwrite {
+            return Err(self.to.occupied());
+        }
+        Ok(plan)
+    }
+
+    /// The login of the source, if it lives and may go.
+    fn source(&self, found: Option<Found>) -> Result<Option<Source>, TransferError> {
+        let Some(found) = found else { return Ok(None) };
+        let Some(grant) = found.contents.into_grant().filter(|grant| grant.ended.is_none()) else {
+            return Ok(None);
+        };
+        if let Some(departure) = grant
+            .departure
+            .as_ref()
+            .filter(|departure| departure.to != self.to.place_name())
+        {
+            return Err(TransferError::Departing {
+                profile: self.from.profile.clone(),
+                to: departure.to.clone(),
+            });
+        }
+        if grant.refresh_token.is_some() {
+            self.may_go(&grant)?;
+        }
+        Ok(Some(Source {
+            version: found.version,
+            keep_until: found.keep_until,
+            grant,
+        }))
+    }
+
+    fn may_go(&self, grant: &GrantRecord) -> Result<(), TransferError> {
+        if grant.mark.is_some() {
+            return Err(TransferError::Interrupted {
+                profile: self.from.profile.clone(),
+            });
+        }
+        let persistence = self.to.store().capabilities().persistence;
+        if persistence == Persistence::Evictable && !self.transfer.options.allow_volatile {
+            return Err(TransferError::Volatile { place: self.to.label() });
+        }
+        Ok(())
+    }
+
+    /// An older copy of the same login, which is to be overwritten, would look like
+    /// the work of a move that broke off.
+    async fn bury_copy(&self, plan: &mut Plan) -> Result<(), TransferError> {
+        if plan.resumes() || plan.same_login().is_none() {
+            return Ok(());
+        }
+        let Some((version, Some(copy))) = &plan.target else {
+            return Ok(());
+        };
+        let (key, stone) = (Key::grant(self.to.profile), copy.tombstone(self.now()).into());
+        let saved = self.to.put(&key, &stone, None, Some(*version), None).await;
+        plan.target = Some((saved.map_err(|error| self.to.failed(error))?, None));
+        Ok(())
+    }
+
+    pub(super) async fn grant(&self, plan: &mut Plan, leases: &Leases) -> Result<GrantTransfer, TransferError> {
+        let outcome = plan.outcome(self.transfer.options);
+        self.bury_copy(plan).await?;
+        let Some(source) = &plan.source else {
+            return Ok(outcome);
+        };
+        match outcome {
+            GrantTransfer::Moved => self.move_grant(source, plan, leases).await?,
+            GrantTransfer::Copied => self.write_grant(source, plan, Some(source.version)).await?,
+            GrantTransfer::Absent | GrantTransfer::Present => {}
+        }
+        Ok(outcome)
+    }
+
+    async fn move_grant(&self, source: &Source, plan: &Plan, leases: &Leases) -> Result<(), TransferError> {
+        let departing = self.depart(source).await?;
+        self.still_leased(leases).await?;
+        if !plan.resumes() {
+            self.write_grant(source, plan, Some(departing)).await?;
+        }
+        let stone = source.grant_departing(&self.to, self.now()).moved(self.now());
+        let key = Key::grant(self.from.profile);
+        let saved = self.from.put(&key, &stone.into(), None, Some(departing), None).await;
+        saved.map(drop).map_err(|error| self.from.failed(error))
+    }
+
+    /// From here on nobody spends the refresh token in the source.
+    async fn depart(&self, source: &Source) -> Result<Version, TransferError> {
+        if source.grant.departure.is_some() {
+            return Ok(source.version);
+        }
+        let contents = source.grant_departing(&self.to, self.now()).into();
+        let key = Key::grant(self.from.profile);
+        let saved = self
+            .from
+            .put(&key, &contents, source.keep_until, Some(source.version), None)
+            .await;
+        saved.map_err(|error| self.from.failed(error))
+    }
+
+    async fn write_grant(&self, source: &Source, plan: &Plan, after: Option<Version>) -> Result<(), TransferError> {
+        let key = Key::grant(self.to.profile);
+        let found = plan.target.as_ref().map(|(version, _)| *version);
+        let mut grant = source.grant.clone();
+        grant.departure = None;
+        grant.note(self.now(), Outcome::Moved, None);
+        let contents = Contents::from(grant);
+        if let Err(error) = self.to.put(&key, &contents, source.keep_until, found, after).await {
+            if error.kind() != StoreErrorKind::Ambiguous {
+                self.stay(source, after).await;
+            }
+            return Err(self.to.failed(error));
+        }
+        self.to.compare(&key, &contents).await
+    }
+
+    /// Nothing was written to the target: the login goes on where it is. If that
+    /// can't be said, the move has to be run again.
+    async fn stay(&self, source: &Source, departing: Option<Version>) {
+        if departing == Some(source.version) && source.grant.departure.is_none() {
+            return;
+        }
+        let mut grant = source.grant.clone();
+        grant.departure = None;
+        let key = Key::grant(self.from.profile);
+        let _ = self
+            .from
+            .put(&key, &grant.into(), source.keep_until, departing, None)
+            .await;
+    }
+
+    async fn still_leased(&self, leases: &Leases) -> Result<(), TransferError> {
+        for (lease, side) in leases.0.iter().zip([&self.from, &self.to]) {
+            if !lease.extend().await.map_err(|error| side.failed(error))? {
+                return Err(side.in_use());
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.transfer.clock.now()
+    }
+}
+
+impl Source {
+    fn grant_departing(&self, to: &Side<'_>, now: Timestamp) -> GrantRecord {
+        let mut grant = self.grant.clone();
+        grant
+            .departure
+            .get_or_insert_with(|| Departure::new(to.place_name(), now));
+        grant
+    }
+}

@@ -1,0 +1,34 @@
+//! What was moved.
+
+/// What was moved of one profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransferReport {
+    /// Whether there is a client registration, in both places now.
+    pub client: bool,
+    /// What became of the login.
+    pub grant: GrantTransfer,
+    /// How many access tokens were copied beside the login's own.
+    pub tokens: usize,
+}
+
+/// What became of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GrantTransfer {
+    /// There is none.
+    Absent,
+    /// It is in both places: it has no refresh token, or copies were allowed.
+    Copied,
+    /// It was there already, the same.
+    Present,
+    /// It is in the target only; a tombstone is in the source.
+    Moved,
+}
+
+impl TransferReport {
+    pub(super) fn of(client: bool, grant: GrantTransfer, tokens: usize) -> Option<Self> {
+        let report = Self { client, grant, tokens };
+        (client || tokens > 0 || grant != GrantTransfer::Absent).then_some(report)
+    }
+}
