@@ -9,6 +9,7 @@ use crate::{Server, ServerBuilder, ServiceError, free_port};
 
 const LAUNCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/services/mongo/launch.py");
 const READY: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(2);
 const TRIES: u32 = 3;
 const USER: &str = "keeper";
 const PASSWORD: &str = "p@ss/word 1%";
@@ -98,9 +99,19 @@ impl MongoDb {
         self.server.kill();
     }
 
-    /// It stays, but answers nothing.
+    /// It stays, but answers nothing any more.
     pub fn freeze(&self) {
         self.server.freeze();
+        let stopped = |text: String| {
+            text.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with('T'))
+        };
+        let file = format!("/proc/{}/stat", self.server.id().unwrap_or_default());
+        // Where the system shows no state, it is taken for stopped at once.
+        while std::fs::read_to_string(&file).is_ok_and(|text| !stopped(text)) {
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// It answers again.

@@ -133,10 +133,9 @@ fn of_code(code: i32, doing: Doing) -> Fault {
 
 fn of_client(kind: &ErrorKind, doing: Doing) -> Fault {
     match kind {
-        ErrorKind::Authentication { .. } => Fault::new(
-            StoreErrorKind::Denied,
-            "the server does not accept the name or the password",
-        ),
+        ErrorKind::Authentication { .. } => not_accepted(),
+        // Whom a server has turned away, the driver takes for gone.
+        ErrorKind::ServerSelection { message, .. } if message.contains("SCRAM failure") => not_accepted(),
         ErrorKind::ServerSelection { message, .. } if message.contains("certificate") => Fault::new(
             StoreErrorKind::Unavailable,
             "the server's TLS certificate is not accepted: name its authority's with tlsCAFile",
@@ -162,9 +161,37 @@ fn of_client(kind: &ErrorKind, doing: Doing) -> Fault {
     }
 }
 
+fn not_accepted() -> Fault {
+    Fault::new(
+        StoreErrorKind::Denied,
+        "the server does not accept the name or the password",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duplicate_is_known_as_a_write_error_and_as_a_command_error() {
+        let of = |code: i32| {
+            let text = format!(r#"{{"code":{code},"codeName":"x","errmsg":"canary"}}"#);
+            let command = serde_json::from_str(&text).unwrap();
+            let write = serde_json::from_str(&text).unwrap();
+            [
+                ErrorKind::Command(command),
+                ErrorKind::Write(WriteFailure::WriteError(write)),
+            ]
+        };
+        for kind in of(11000) {
+            let error = Error::from(kind);
+            assert!(is_duplicate(&error));
+            assert_eq!(Fault::of(&error, Doing::Write).kind(), StoreErrorKind::Conflict);
+        }
+        for kind in of(121) {
+            assert!(!is_duplicate(&Error::from(kind)));
+        }
+    }
 
     #[test]
     fn codes_have_kinds() {

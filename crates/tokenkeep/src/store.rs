@@ -1,4 +1,4 @@
-//! Stores, by their URLs: `json:PATH`, `memory:`, and other people's.
+//! Stores, by their URLs: `json:PATH`, `mongodb://HOST`, `memory:`, and other people's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,14 +11,16 @@ pub use auth_core::store::*;
 
 #[cfg(feature = "json")]
 pub use store_json as json;
+#[cfg(feature = "mongo")]
+pub use store_mongo as mongo;
 
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStore>, StoreError>> + Send>>;
 type Factory = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
 /// The schemes that this version knows, compiled in or not, each with its feature.
-const KNOWN: [(&str, &str); 1] = [("json", "json")];
+const KNOWN: [(&str, &str); 3] = [("json", "json"), ("mongodb", "mongo"), ("mongodb+srv", "mongo")];
 
-/// Opens a store by its URL: `json:PATH`, `memory:`.
+/// Opens a store by its URL: `json:PATH`, `mongodb://HOST`, `memory:`.
 ///
 /// # Errors
 /// `Invalid` if no scheme fits, `Unsupported` if the scheme's feature is not
@@ -45,6 +47,12 @@ impl Opener {
         #[cfg(feature = "json")]
         let opener = opener.with_scheme("json", |url| async move {
             Ok(Arc::new(store_json::JsonStore::connect(&url)?) as Arc<dyn TokenStore>)
+        });
+        #[cfg(feature = "mongo")]
+        let opener = ["mongodb", "mongodb+srv"].into_iter().fold(opener, |opener, scheme| {
+            opener.with_scheme(scheme, |url| async move {
+                Ok(Arc::new(store_mongo::MongoStore::connect(&url).await?) as Arc<dyn TokenStore>)
+            })
         });
         opener
     }
@@ -116,6 +124,32 @@ mod tests {
             Ok(Arc::new(auth_core::MemoryStore::new()) as Arc<dyn TokenStore>)
         });
         assert!(other.open("mine:x").await.is_ok());
+    }
+
+    #[cfg(feature = "mongo")]
+    #[tokio::test]
+    async fn mongodb_is_opened_before_its_servers_are_there() {
+        let store = open("mongodb://127.0.0.1:1/?namespace=a").await.unwrap();
+        assert_eq!(store.name(), "mongodb");
+        let error = open("mongodb://keeper:canary@127.0.0.1/?namespace=A")
+            .await
+            .unwrap_err();
+        assert!(
+            error.kind() == StoreErrorKind::Invalid && !error.to_string().contains("canary"),
+            "{error}"
+        );
+    }
+
+    #[cfg(not(feature = "mongo"))]
+    #[tokio::test]
+    async fn mongodb_names_its_feature() {
+        for url in ["mongodb://u:canary@h", "mongodb+srv://h"] {
+            let error = open(url).await.unwrap_err();
+            assert!(
+                error.kind() == StoreErrorKind::Unsupported && error.to_string().contains("`mongo`"),
+                "{error}"
+            );
+        }
     }
 
     #[cfg(not(feature = "json"))]

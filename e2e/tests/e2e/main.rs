@@ -5,6 +5,7 @@
 mod browser;
 mod command;
 mod kills;
+mod mongo;
 mod oidc;
 mod processes;
 mod provider;

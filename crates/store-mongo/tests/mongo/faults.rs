@@ -186,25 +186,6 @@ async fn what_a_server_refuses_has_its_kind() {
     }
 }
 
-/// Two make a lease's document at once: the loser hears it as a command's error.
-#[tokio::test]
-async fn a_collision_over_a_lease_is_tried_again() {
-    let server = MongoDb::start().unwrap();
-    let store = connect(&server.url()).await;
-    let id = LeaseId::random();
-    assert_eq!(store.try_lease(&key("a"), &id, MINUTE).await.unwrap(), Lease::Granted);
-    let failing = Failing::on(&server).await;
-    failing
-        .next(2, doc! { "failCommands": ["findAndModify"], "errorCode": 11000 })
-        .await;
-    assert_eq!(store.try_lease(&key("b"), &id, MINUTE).await.unwrap(), Lease::Granted);
-    failing
-        .next(3, doc! { "failCommands": ["findAndModify"], "errorCode": 11000 })
-        .await;
-    let lease = store.try_lease(&key("b"), &id, MINUTE).await.unwrap();
-    assert!(matches!(lease, Lease::HeldElsewhere { .. }), "{lease:?}");
-}
-
 #[tokio::test]
 async fn an_answer_that_is_cut_off_once_is_not_noticed() {
     let server = MongoDb::start().unwrap();

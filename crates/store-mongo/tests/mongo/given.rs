@@ -17,6 +17,9 @@ use store_testkit::Subject;
 /// No operation takes longer: the store gives up after 5 s, the rest is for a busy machine.
 const BOUND: Duration = Duration::from_secs(9);
 
+/// On a busy machine each answer may take its time.
+const PATIENT: &str = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
+
 /// The server of this run. `cargo xtask test --only mongo` starts one, unless the
 /// variable is set: then it is the user's own.
 pub(crate) fn url() -> String {
@@ -43,7 +46,7 @@ pub(crate) fn fresh_namespace() -> String {
 
 /// A store of this namespace on the server of this run, patient with a busy machine.
 pub(crate) async fn open(namespace: &str) -> MongoStore {
-    connect(&with(&url(), &format!("namespace={namespace}&timeoutMS=60000"))).await
+    connect(&with(&url(), &format!("namespace={namespace}&{PATIENT}"))).await
 }
 
 pub(crate) async fn connect(url: &str) -> MongoStore {
