@@ -103,27 +103,18 @@ pub(crate) fn record(mut document: Document, key: &Key) -> Result<Record, Fault>
         Some(Bson::Binary(body)) => SecretBytes::new(body.bytes),
         _ => return Err(damaged(key, BODY)),
     };
-    let (found, keep_until) = (text(&document, KEY), until(&document));
-    let version = text(&document, VERSION).and_then(|text| text.parse().ok());
-    if found != Some(&key.to_string()) {
+    if text(&document, KEY) != Some(&key.to_string()) {
         return Err(damaged(key, KEY));
     }
-    Ok(Record::from_parts(
-        key.clone(),
-        version.ok_or_else(|| damaged(key, VERSION))?,
-        keep_until.ok_or_else(|| damaged(key, UNTIL))?,
-        hints(&document).ok_or_else(|| damaged(key, HINTS))?,
-        body,
-    ))
+    let (version, keep_until) = stored(&document, key)?;
+    let hints = hints(&document).ok_or_else(|| damaged(key, HINTS))?;
+    Ok(Record::from_parts(key.clone(), version, keep_until, hints, body))
 }
 
 /// The version in a document, and its end.
 pub(crate) fn stored(document: &Document, key: &Key) -> Result<(Version, Option<Timestamp>), Fault> {
     let version = text(document, VERSION).and_then(|text| text.parse().ok());
-    Ok((
-        version.ok_or_else(|| damaged(key, VERSION))?,
-        until(document).ok_or_else(|| damaged(key, UNTIL))?,
-    ))
+    Ok((version.ok_or_else(|| damaged(key, VERSION))?, until(document, key)?))
 }
 
 /// The entry of a list in a document.
@@ -147,11 +138,11 @@ fn text<'d>(document: &'d Document, field: &str) -> Option<&'d str> {
     document.get_str(field).ok()
 }
 
-fn until(document: &Document) -> Option<Option<Timestamp>> {
+fn until(document: &Document, key: &Key) -> Result<Option<Timestamp>, Fault> {
     match document.get(UNTIL) {
-        None => Some(None),
-        Some(Bson::DateTime(time)) => Some(Some(Timestamp::from_unix_millis(time.timestamp_millis()))),
-        Some(_) => None,
+        None => Ok(None),
+        Some(Bson::DateTime(time)) => Ok(Some(Timestamp::from_unix_millis(time.timestamp_millis()))),
+        Some(_) => Err(damaged(key, UNTIL)),
     }
 }
 

@@ -38,14 +38,13 @@ impl Mongo {
             (PLAIN, MongoDb::builder()),
             (SECURED, MongoDb::builder().with_user().with_tls()),
         ] {
-            let url = match std::env::var(name) {
-                Ok(given) => given,
-                Err(_) => {
-                    let server = builder.start().map_err(|error| failure(&error))?;
-                    let url = server.url();
-                    mongo.servers.push(server);
-                    url
-                }
+            let url = if let Ok(given) = std::env::var(name) {
+                given
+            } else {
+                let server = builder.start().map_err(|error| failure(&error))?;
+                let url = server.url();
+                mongo.servers.push(server);
+                url
             };
             mongo.environment.push((name, url));
         }
