@@ -10,7 +10,7 @@ use auth_core::store::{Lease, LeaseId, RemoveIf, StoreErrorKind, TokenStore as _
 use store_mongo::MongoStore;
 use store_mongo::mongodb::bson::doc;
 
-use crate::given::{bounded, documents, fresh_namespace, key, open, put, record, refused, url};
+use crate::given::{bounded, documents, fresh_namespace, key, open, open_in, put, record, refused};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -19,7 +19,7 @@ async fn a_record_is_never_another_keys() {
     let namespace = fresh_namespace();
     let store = open(&namespace).await;
     put(&store, "a").await;
-    let documents = documents(&url()).await;
+    let documents = documents(&namespace).await;
     let of = |name: &str| doc! { "_id": format!("{namespace}:{}", key(name)) };
     let mut moved = documents.find_one(of("a")).await.unwrap().unwrap();
     moved.insert("_id", format!("{namespace}:{}", key("b")));
@@ -39,7 +39,7 @@ async fn a_damaged_document_is_corrupt_and_kept() {
     let namespace = fresh_namespace();
     let store = open(&namespace).await;
     let stored = put(&store, "a").await;
-    let documents = documents(&url()).await;
+    let documents = documents(&namespace).await;
     let named = doc! { "_id": format!("{namespace}:{}", key("a")) };
     documents
         .update_one(named.clone(), doc! { "$set": { "version": "canary" } })
@@ -71,7 +71,7 @@ async fn a_damaged_document_is_corrupt_and_kept() {
 #[tokio::test]
 async fn namespaces_see_nothing_of_each_other() {
     let (one, two) = (fresh_namespace(), fresh_namespace());
-    let (one, two) = (open(&one).await, open(&two).await);
+    let (one, two) = (open_in(&one, &one).await, open_in(&one, &two).await);
     let mine = put(&one, "a").await;
     assert_eq!(two.load(&key("a")).await.unwrap(), None);
     let theirs = put(&two, "a").await;
@@ -100,7 +100,7 @@ async fn the_index_sweeps_what_a_load_hides_already() {
         );
         store.save(&record, WriteIf::Absent).await.unwrap();
     }
-    let documents = documents(&url()).await;
+    let documents = documents(&namespace).await;
     let stored = |name: &str| documents.find_one(doc! { "_id": format!("{namespace}:{}", key(name)) });
     clock.set_wall(now);
     for (name, _) in ends {
@@ -121,8 +121,8 @@ async fn the_index_sweeps_what_a_load_hides_already() {
 
 #[tokio::test]
 async fn the_callers_client_does() {
-    let store = MongoStore::from_client(&documents(&url()).await);
-    let store = store.with_namespace(fresh_namespace()).unwrap();
+    let namespace = fresh_namespace();
+    let store = MongoStore::from_client(&documents(&namespace).await);
     let record = put(&store, "a").await;
     assert_eq!(bounded(store.load(&key("a"))).await.unwrap(), Some(record));
     let lease = store.try_lease(&key("a"), &LeaseId::random(), HOUR).await;

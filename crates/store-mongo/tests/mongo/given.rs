@@ -17,6 +17,8 @@ use store_testkit::Subject;
 /// No operation takes longer: the store gives up after 5 s, the rest is for a busy machine.
 const BOUND: Duration = Duration::from_secs(9);
 
+/// Where the tests leave their collections; whoever uses a server of their own may drop it.
+const DATABASE: &str = "tokenkeep-tests";
 /// On a busy machine each answer may take its time.
 const PATIENT: &str = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
 
@@ -44,19 +46,26 @@ pub(crate) fn fresh_namespace() -> String {
     format!("{run}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A store of this namespace on the server of this run, patient with a busy machine.
+/// A store of this namespace, in a collection of the same name: what one test keeps
+/// slows no other. Patient with a busy machine.
 pub(crate) async fn open(namespace: &str) -> MongoStore {
-    connect(&with(&url(), &format!("namespace={namespace}&{PATIENT}"))).await
+    open_in(namespace, namespace).await
+}
+
+/// A store of this namespace in this collection.
+pub(crate) async fn open_in(collection: &str, namespace: &str) -> MongoStore {
+    let place = format!("database={DATABASE}&collection={collection}&namespace={namespace}");
+    connect(&with(&url(), &format!("{place}&{PATIENT}"))).await
 }
 
 pub(crate) async fn connect(url: &str) -> MongoStore {
     MongoStore::connect(url).await.unwrap()
 }
 
-/// The store's documents, for who looks behind its back.
-pub(crate) async fn documents(url: &str) -> Collection<Document> {
-    let client = Client::with_uri_str(url).await.unwrap();
-    client.database("tokenkeep").collection("tokens")
+/// The documents of a store, for who looks behind its back.
+pub(crate) async fn documents(collection: &str) -> Collection<Document> {
+    let client = Client::with_uri_str(url()).await.unwrap();
+    client.database(DATABASE).collection(collection)
 }
 
 pub(crate) async fn subject() -> Subject<MongoStore> {
