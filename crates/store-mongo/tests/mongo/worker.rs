@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
 use store_mongo::MongoStore;
 
-use crate::given::{key, open, record};
+use crate::given::{key, open, record, run_long};
 
 const JOB: &str = "STORE_MONGO_TEST_JOB";
 const NAMESPACE: &str = "STORE_MONGO_TEST_NAMESPACE";
@@ -33,7 +33,7 @@ fn arrives() {
         .into_iter()
         .find(|known| format!("{known:?}") == job)
         .unwrap();
-    store_testkit::run(async move {
+    run_long(async move {
         let store = open(&namespace).await;
         match job {
             Job::Count => count(&store).await,
@@ -81,6 +81,6 @@ async fn hold_lease(store: &MongoStore) {
         .await;
     assert_eq!(lease.unwrap(), Lease::Granted);
     std::io::stdout().write_all(b"held\n").unwrap();
-    // The suite's limit ends this, if nobody kills it.
+    // The limit ends this, if nobody kills it.
     std::future::pending::<()>().await;
 }
