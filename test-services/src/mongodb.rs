@@ -166,7 +166,7 @@ impl MongoDbBuilder {
     }
 
     fn start_once(self, python: &Path) -> Result<MongoDb, ServiceError> {
-        let folder = tempfile::tempdir().map_err(|error| ServiceError::io("no folder for MongoDB", &error))?;
+        let folder = folder().map_err(|error| ServiceError::io("no folder for MongoDB", &error))?;
         let certificates = self.has_tls.then(|| Certificates::make(folder.path())).transpose()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let port = address.port().to_string();
@@ -191,6 +191,12 @@ impl MongoDbBuilder {
             _folder: folder,
         })
     }
+}
+
+/// In memory where the system has such a place: it survives every kill of the server, and a busy disk
+/// makes no test slow.
+fn folder() -> std::io::Result<TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
 /// The Python that SecantusDB is installed for: under the target folder, which is above this program.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_core::store::{Lease, LeaseId, TokenStore as _, WriteIf};
 
-use crate::given::{fresh_namespace, key, open, record};
+use crate::given::{fresh_namespace, key, open, record, run_long};
 use crate::worker::{Job, TIMES};
 
 const RACERS: usize = 64;
@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn sixteen_processes_count_exactly() {
-    store_testkit::run(async {
+    run_long(async {
         let namespace = fresh_namespace();
         let store = open(&namespace).await;
         let zero = record("counter", "0", None);

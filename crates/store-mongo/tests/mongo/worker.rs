@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
 use store_mongo::MongoStore;
 
-use crate::given::{key, open, record};
+use crate::given::{key, open, record, run_long};
 
 const JOB: &str = "STORE_MONGO_TEST_JOB";
 const NAMESPACE: &str = "STORE_MONGO_TEST_NAMESPACE";
@@ -33,7 +33,7 @@ fn arrives() {
         .into_iter()
         .find(|known| format!("{known:?}") == job)
         .unwrap();
-    store_testkit::run(async move {
+    run_long(async move {
         let store = open(&namespace).await;
         match job {
             Job::Count => count(&store).await,
@@ -68,7 +68,8 @@ async fn count(store: &MongoStore) {
             Err(error) => {
                 assert_eq!(error.kind(), StoreErrorKind::Conflict, "{error}");
                 // Else sixteen would keep one server busy with losing.
-                tokio::time::sleep(Duration::from_millis(u64::from(std::process::id() % 16) * 4)).await;
+                let random = u64::from_str_radix(&LeaseId::random().as_str()[..2], 16).unwrap();
+                tokio::time::sleep(Duration::from_millis(random / 2)).await;
             }
         }
     }
@@ -80,6 +81,6 @@ async fn hold_lease(store: &MongoStore) {
         .await;
     assert_eq!(lease.unwrap(), Lease::Granted);
     std::io::stdout().write_all(b"held\n").unwrap();
-    // The suite's limit ends this, if nobody kills it.
+    // The limit ends this, if nobody kills it.
     std::future::pending::<()>().await;
 }
