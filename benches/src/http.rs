@@ -33,7 +33,7 @@ pub(crate) fn run() {
     let token = runtime.block_on(source.token()).unwrap();
     let header = token.authorization().unwrap().clone();
     let ours = AuthorizedClient::builder(reqwest::Client::builder())
-        .origin(&url, source)
+        .origin(&server.issuer(), source)
         .unwrap()
         .build()
         .unwrap();

@@ -11,17 +11,20 @@
     reason = "every error here is: could not be started, and it says why"
 )]
 
-mod certificates;
 mod error;
+mod memcached;
 mod mongodb;
 mod port;
 mod program;
 mod proxy;
+mod redis;
 mod server;
 
 pub use error::ServiceError;
+pub use memcached::{Memcached, MemcachedAuthentication, MemcachedBuilder};
 pub use mongodb::{MongoDb, MongoDbBuilder};
 pub use port::free_port;
 pub use program::Program;
 pub use proxy::{Proxy, Trouble};
+pub use redis::{Certificates, Redis, RedisBuilder, RedisCluster, RedisSentinel};
 pub use server::{Server, ServerBuilder};

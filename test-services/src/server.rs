@@ -127,6 +127,11 @@ impl Server {
         self.failure("is not running")
     }
 
+    /// Whether it runs, or stands still.
+    pub fn is_running(&mut self) -> bool {
+        self.running.is_some() && self.ended().is_none()
+    }
+
     /// Its process id while it runs.
     pub fn id(&self) -> Option<u32> {
         self.running.as_ref().map(|running| running.child.id())

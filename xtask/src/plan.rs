@@ -8,12 +8,13 @@ use crate::workspace::Workspace;
 pub(crate) const HELP: &str = "\
 Steps, in order: fmt bans length clippy features doc services test examples.
 The services are started by `services`, and by `test` when that runs alone. Programs that tests
-start (chromium) are installed before, as root on Debian; else what is missing is said.
+start (chromium, memcached, redis-server) are installed before, as root on Debian; else what is missing is said.
 
 --only takes names of
   steps     --only fmt clippy
-  services  --only oidc mongo   starts it and runs the tests whose path contains `oidc`;
-                                of `store-NAME`, all tests
+  services  --only oidc         starts it and runs the tests whose path contains `oidc`;
+                                of `store-NAME`, all tests; others: memcached mongo redis. Variables that
+                                are set already (TOKENKEEP_TEST_REDIS_…) stay: tests use those servers
   crates    --only auth-core    runs the tests of that crate (and starts the services that they name)
 
 The last line says how many tests passed and failed, over all test binaries. An ignored test is a failure.";

@@ -1,8 +1,10 @@
 //! Real servers for the tests: installed under `target/services`, started on free loopback ports,
 //! stopped by who started them.
 
+mod memcached;
 mod mongo;
 mod oidc;
+mod redis;
 mod server;
 
 use std::fmt;
@@ -11,8 +13,10 @@ use std::path::Path;
 use crate::run::Failure;
 use crate::workspace::Workspace;
 
+use memcached::MemcachedNodes;
 use mongo::Mongo;
 use oidc::Oidc;
+use redis::RedisServers;
 
 /// A running server, or several that belong together; dropping it stops them.
 pub(crate) trait Service: fmt::Debug {
@@ -33,7 +37,12 @@ pub(crate) struct Kind {
 }
 
 /// All of them; a new one is a file in `services/` and a line here.
-pub(crate) const KINDS: [Kind; 2] = [
+pub(crate) const KINDS: [Kind; 4] = [
+    Kind {
+        name: "memcached",
+        mark: "TOKENKEEP_TEST_MEMCACHED",
+        start: |_| Ok(Box::new(MemcachedNodes::start()?)),
+    },
     Kind {
         name: "mongo",
         mark: "TOKENKEEP_TEST_MONGODB",
@@ -43,6 +52,11 @@ pub(crate) const KINDS: [Kind; 2] = [
         name: "oidc",
         mark: "TOKENKEEP_TEST_OIDC",
         start: |workspace| Ok(Box::new(Oidc::start(workspace)?)),
+    },
+    Kind {
+        name: "redis",
+        mark: "TOKENKEEP_TEST_REDIS",
+        start: |_| Ok(Box::new(RedisServers::start()?)),
     },
 ];
 

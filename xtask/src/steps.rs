@@ -13,6 +13,9 @@ use crate::tally::Tally;
 use crate::tools;
 use crate::workspace::{Member, Workspace};
 
+/// Those that run to the end by themselves.
+const EXAMPLES: [&str; 4] = ["quickstart", "share_mongo", "share_redis", "worker_fleet_memcached"];
+
 /// One step, in the order of a full run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -122,7 +125,9 @@ impl Session<'_> {
             Step::Doc => succeed(self.cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")),
             Step::Services => self.services.start(),
             Step::Test => self.tests(&["--workspace"], &[]),
-            Step::Examples => succeed(self.cargo().args(["run", "--locked", "--example", "quickstart"])),
+            Step::Examples => EXAMPLES
+                .iter()
+                .try_for_each(|example| succeed(self.cargo().args(["run", "--locked", "--example", example]))),
         }
     }
 

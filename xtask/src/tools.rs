@@ -14,10 +14,20 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 1] = [Tool {
-    program: "chromium",
-    package: "chromium",
-}];
+const TOOLS: [Tool; 3] = [
+    Tool {
+        program: "chromium",
+        package: "chromium",
+    },
+    Tool {
+        program: "memcached",
+        package: "memcached",
+    },
+    Tool {
+        program: "redis-server",
+        package: "redis-server",
+    },
+];
 
 /// Sees to it that the programs are there that the tests of these crates name; of all
 /// crates where none is named.

@@ -6,6 +6,7 @@
 mod authorization_code;
 mod client_credentials;
 mod fixed;
+mod refresh_token;
 mod request;
 mod revocation;
 mod wire;
@@ -15,6 +16,7 @@ use std::fmt;
 pub use authorization_code::{AuthorizationCode, Callback, CallbackError, CodeExchange, PendingLogin};
 pub use client_credentials::ClientCredentials;
 pub use fixed::Fixed;
+pub use refresh_token::RefreshToken;
 pub use request::{RequestKind, TokenRequest};
 pub(crate) use revocation::{TokenTypeHint, revocation_request};
 pub(crate) use wire::http_request;

@@ -21,6 +21,7 @@ pub mod provider;
 mod random;
 pub mod record;
 pub mod refresh;
+pub mod resolver;
 pub mod sealer;
 pub mod secret;
 pub mod source;
@@ -34,7 +35,7 @@ pub mod transport;
 
 pub use client_registration::{ClientRegistration, SecretSource};
 pub use error::{TokenError, TokenErrorKind};
-pub use manager::{TokenManager, TokenManagerBuilder};
+pub use manager::{Seed, TokenManager, TokenManagerBuilder};
 pub use profile::Profile;
 pub use provider::Provider;
 pub use secret::Secret;

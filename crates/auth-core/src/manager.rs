@@ -1,9 +1,11 @@
 //! The token manager: what users hold.
 
 mod builder;
+mod given;
 mod login;
 mod logout;
 mod rename;
+mod seed;
 mod status;
 mod web_login;
 
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use builder::TokenManagerBuilder;
+pub use seed::Seed;
 pub use status::ProfileStatus;
 pub use web_login::WebLoginError;
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use auth0::auth0;
+pub(crate) use generic::unknown;
 pub use generic::{generic, with_endpoints};
 
 use crate::client_auth::ClientAuthMethod;

@@ -10,7 +10,9 @@ mod error;
 mod format;
 mod grant;
 mod hints;
+mod history;
 mod login;
+mod login_id;
 mod pack;
 mod token;
 mod version;
@@ -21,11 +23,12 @@ pub use client::ClientRecord;
 pub use error::{RecordError, RecordErrorKind};
 pub use format::FORMAT;
 pub use grant::{
-    BackOff, Binding, Departure, Ended, GrantRecord, HISTORY_LENGTH, HistoryEntry, LoginId, Mark, Outcome, Recipe,
-    Refused,
+    BackOff, Binding, Departure, Ended, GrantRecord, HISTORY_LENGTH, Mark, PAST_SEEDS_LENGTH, Recipe, Refused,
 };
 pub use hints::{Hints, RecordState};
+pub use history::{HistoryEntry, Outcome};
 pub use login::LoginRecord;
+pub use login_id::LoginId;
 pub use token::{AccessEntry, TokenRecord};
 pub use version::Version;
 

@@ -10,6 +10,8 @@ mod extension;
 mod forward;
 mod get_set;
 mod lease;
+#[cfg(unix)]
+pub mod local;
 mod memory;
 mod types;
 

@@ -84,7 +84,11 @@ impl HttpTransport {
             Route::Loopback => &self.loopback,
             Route::Outward => &self.outward,
         };
-        slot.get_or_init(|| self.settings.client(route))
+        let build = || {
+            tracing::debug!(target: "auth_http", ?route, "the HTTP client is built");
+            self.settings.client(route)
+        };
+        slot.get_or_init(build)
             .as_ref()
             .map_err(|error| TransportError::not_sent("the HTTP client can't be built").with_source(error.clone()))
     }

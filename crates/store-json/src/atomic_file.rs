@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use auth_core::store::local::{FILE_MODE, Place, sync_folder};
 use zeroize::Zeroizing;
 
 use crate::document::Document;
-use crate::error::{Doing, Fault};
-use crate::permissions::FILE;
+use crate::error::{Doing, Fault, ambiguous};
 
 const SUFFIX: &str = ".tmp";
 
@@ -20,7 +20,7 @@ const SUFFIX: &str = ".tmp";
 /// the folder is synced.
 pub(crate) fn replace(path: &Path, document: &Document) -> Result<Metadata, Fault> {
     let file = write_beside(path, document).map_err(|error| Fault::io(Doing::Write, path, error))?;
-    file.metadata().map_err(|error| Fault::ambiguous(path, error))
+    file.metadata().map_err(|error| ambiguous(path, error))
 }
 
 /// Removes what killed writers left. Only for the holder of the data lock: all
@@ -40,9 +40,9 @@ pub(crate) fn remove_leftovers(path: &Path, folder: &Path) {
     }
 }
 
-/// Makes names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+/// Makes the file's name durable.
+pub(crate) fn sync(place: &Place) -> Result<(), Fault> {
+    sync_folder(&place.folder).map_err(|error| ambiguous(&place.file, error))
 }
 
 fn write_beside(path: &Path, document: &Document) -> io::Result<File> {
@@ -51,7 +51,7 @@ fn write_beside(path: &Path, document: &Document) -> io::Result<File> {
         .suffix(SUFFIX)
         .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
     // The umask can take bits away from what it was made with.
-    temporary.as_file().set_permissions(Permissions::from_mode(FILE))?;
+    temporary.as_file().set_permissions(Permissions::from_mode(FILE_MODE))?;
     let mut pieces = Pieces::of(temporary.as_file());
     document.write_to(&mut pieces)?;
     pieces.flush()?;

@@ -2,30 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use auth_core::store::local::Wanted;
 use auth_core::store::{Operation, StoreError};
 use etcetera::BaseStrategy as _;
 
-use crate::error::Fault;
+use crate::error::{Fault, NAME};
 
 /// Where the file is, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonConfig {
-    pub(crate) path: PathBuf,
-    pub(crate) create: bool,
-    pub(crate) network_file_system: bool,
-    /// The folder was named by us and holds nothing else, so its mode is ours to
-    /// repair.
-    pub(crate) own_folder: bool,
+    pub(crate) file: Wanted,
 }
 
 impl JsonConfig {
     /// A file at this path, made by the first write if there is none.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
-            path: path.into(),
-            create: true,
-            network_file_system: false,
-            own_folder: false,
+            file: Wanted::new(path),
         }
     }
 
@@ -37,10 +30,9 @@ impl JsonConfig {
     pub fn in_data_folder() -> Result<Self, StoreError> {
         let folders = etcetera::base_strategy::Xdg::new()
             .map_err(|_| invalid("no home folder is known; name a file: json:PATH".into()))?;
-        Ok(Self {
-            own_folder: true,
-            ..Self::new(folders.data_dir().join("tokenkeep").join("tokens.json"))
-        })
+        let mut config = Self::new(folders.data_dir().join("tokenkeep").join("tokens.json"));
+        config.file.own_folder = true;
+        Ok(config)
     }
 
     /// From `json:PATH`, where PATH is taken as it is (no escapes) up to a `?`.
@@ -68,20 +60,20 @@ impl JsonConfig {
 
     /// Whether the first write may make the file. It may, unless said otherwise.
     pub fn create(mut self, create: bool) -> Self {
-        self.create = create;
+        self.file.create = create;
         self
     }
 
     /// Whether the file may lie on a network file system, where locks may hold
     /// nobody out and a rename may not be atomic. It may not, unless said otherwise.
     pub fn allow_network_file_system(mut self, allow: bool) -> Self {
-        self.network_file_system = allow;
+        self.file.network_file_system = allow;
         self
     }
 
     /// The path.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.file.path
     }
 
     fn with_option(self, option: &str) -> Result<Self, StoreError> {
@@ -114,7 +106,7 @@ fn refuse_other_spellings(path: &str) -> Result<(), StoreError> {
 }
 
 fn invalid(message: String) -> StoreError {
-    Fault::invalid(message).at(Operation::Open)
+    Fault::invalid(message).at(Operation::Open, NAME)
 }
 
 #[cfg(test)]
@@ -136,7 +128,7 @@ mod tests {
     fn no_path_is_the_data_folder() {
         let config = JsonConfig::from_url("json:").unwrap();
         assert!(config.path().ends_with("tokenkeep/tokens.json"), "{config:?}");
-        assert!(config.own_folder);
+        assert!(config.file.own_folder);
     }
 
     #[test]

@@ -5,11 +5,8 @@ mod config;
 mod document;
 mod entry;
 mod error;
-mod leases;
 mod lock;
 mod members;
-mod permissions;
-mod place;
 mod shelf;
 mod store;
 

@@ -1,17 +1,15 @@
 //! The data lock: one writer at a time, in this process and among all of this
 //! host.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth_core::store::StoreErrorKind;
+use auth_core::store::local::{Place, try_lock, with_suffix};
 
-use crate::error::{Doing, Fault};
-use crate::permissions::open_to_lock;
-use crate::place::Place;
+use crate::error::Fault;
 
 /// How long a write waits for the others.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,40 +39,22 @@ impl<'a> DataLock<'a> {
     /// Waits for its turn and for other processes, 10 seconds at most.
     pub(crate) fn acquire(place: &Place, turns: &'a Turns) -> Result<Self, Fault> {
         let deadline = Instant::now() + PATIENCE;
-        let turn = turns.wait(deadline).ok_or_else(|| held_by_others(&place.lock))?;
+        let path = with_suffix(&place.file, ".lock");
+        let turn = turns.wait(deadline).ok_or_else(|| held_by_others(&path))?;
         let mut pause = FIRST_PAUSE;
         loop {
-            if let Some(file) = try_lock(&place.lock)? {
+            if let Some(file) = try_lock(&path)? {
                 return Ok(Self {
                     _file: file,
                     _turn: turn,
                 });
             }
             if Instant::now() + pause > deadline {
-                return Err(held_by_others(&place.lock));
+                return Err(held_by_others(&path));
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-    }
-}
-
-/// Locks the file at this path, made if absent, if nobody holds it.
-pub(crate) fn try_lock(path: &Path) -> Result<Option<File>, Fault> {
-    let file = open_to_lock(path)?;
-    match file.try_lock() {
-        // Locked, but is it still what the others will find under this name?
-        Ok(()) if is_still_at(&file, path) => Ok(Some(file)),
-        Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(Fault::io(Doing::Lock, path, error)),
-    }
-}
-
-/// Whether this open file is the one at this path.
-pub(crate) fn is_still_at(file: &File, path: &Path) -> bool {
-    match (file.metadata(), std::fs::symlink_metadata(path)) {
-        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-        _ => false,
     }
 }
 
@@ -124,16 +104,5 @@ mod tests {
         assert!(turns.wait(Instant::now()).is_none());
         drop(first);
         assert!(turns.wait(Instant::now()).is_some());
-    }
-
-    #[test]
-    fn a_second_handle_is_kept_out_and_a_replaced_file_is_noticed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        let held = try_lock(&path).unwrap().unwrap();
-        assert!(try_lock(&path).unwrap().is_none());
-        std::fs::remove_file(&path).unwrap();
-        let second = try_lock(&path).unwrap();
-        assert!(second.is_some() && !is_still_at(&held, &path));
     }
 }

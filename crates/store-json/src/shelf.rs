@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use auth_core::store::StoreErrorKind;
+use auth_core::store::local::{Place, keep_private, open_to_read};
 use zeroize::Zeroizing;
 
 use crate::atomic_file;
@@ -15,8 +16,6 @@ use crate::document::{Document, FORMAT, Unreadable};
 use crate::error::{Doing, Fault};
 use crate::lock::DataLock;
 use crate::members::Damage;
-use crate::permissions;
-use crate::place::Place;
 
 /// For this long after a change the times of a file don't show another one: they
 /// tick by up to 2 seconds on some file systems.
@@ -95,7 +94,7 @@ impl Shelf {
             atomic_file::remove_leftovers(&place.file, &place.folder);
         }
         let found = atomic_file::replace(&place.file, &document)?;
-        place.sync()?;
+        atomic_file::sync(place)?;
         self.keep(Seen::new(&found, Arc::new(document)));
         Ok(())
     }
@@ -107,8 +106,8 @@ impl Shelf {
 
     fn verified(&self, place: &Place, seen: &Arc<Seen>) -> Result<Arc<Document>, Fault> {
         let failed = |error| Fault::io(Doing::Read, &place.file, error);
-        let file = permissions::open_to_read(&place.file).map_err(failed)?;
-        permissions::keep_private(&file, &place.file)?;
+        let file = open_to_read(&place.file).map_err(failed)?;
+        keep_private(&file, &place.file)?;
         if !atomic_file::holds(&file, &seen.document).map_err(failed)? {
             return self.read(place);
         }
@@ -137,8 +136,8 @@ impl Shelf {
         let mut tries = 0;
         loop {
             self.reads.fetch_add(1, Ordering::Relaxed);
-            let mut file = permissions::open_to_read(&place.file).map_err(failed)?;
-            let before = permissions::keep_private(&file, &place.file)?;
+            let mut file = open_to_read(&place.file).map_err(failed)?;
+            let before = keep_private(&file, &place.file)?;
             let bytes = read_whole(&mut file, before.len()).map_err(failed)?;
             let after = file.metadata().map_err(failed)?;
             tries += 1;
@@ -249,7 +248,7 @@ mod tests {
         );
         std::fs::write(&path, before).unwrap();
         let (shelf, turns) = (Shelf::default(), Turns::default());
-        let place = Place::resolve(&JsonConfig::new(&path)).unwrap();
+        let place = Place::resolve(&JsonConfig::new(&path).file).unwrap();
         shelf.current(&place).unwrap();
         std::fs::write(&path, after).unwrap();
         // As if both writes had come within one tick of the file system's clock.

@@ -9,18 +9,18 @@ use async_trait::async_trait;
 use auth_core::clock::{Clock, SystemClock};
 use auth_core::key::Key;
 use auth_core::record::Record;
+use auth_core::store::local::{Leases, Place, try_lock};
 use auth_core::store::{
     Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listing, Operation, Page, Persistence, RemoveIf, StoreError,
     StoreErrorKind, TokenStore, WriteIf,
 };
 
+use crate::atomic_file;
 use crate::config::JsonConfig;
 use crate::document::Document;
 use crate::entry::RecordDamage;
-use crate::error::Fault;
-use crate::leases::{Leases, held_elsewhere};
-use crate::lock::{DataLock, Turns, try_lock};
-use crate::place::Place;
+use crate::error::{Fault, NAME};
+use crate::lock::{DataLock, Turns};
 use crate::shelf::{Shelf, described};
 
 /// Tokens in one JSON file. Clones are the same handle: they share what was read
@@ -64,7 +64,7 @@ impl JsonStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn with_config(config: &JsonConfig) -> Result<Self, StoreError> {
-        let place = Place::resolve(config).map_err(|fault| fault.at(Operation::Open))?;
+        let place = Place::resolve(&config.file).map_err(|fault| fault.at(Operation::Open, NAME))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 place,
@@ -105,7 +105,7 @@ impl fmt::Debug for JsonStore {
 #[async_trait]
 impl TokenStore for JsonStore {
     fn name(&self) -> &'static str {
-        "json"
+        NAME
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -115,7 +115,7 @@ impl TokenStore for JsonStore {
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let document = self.document(Operation::Load).await?;
         let record = document.record(key, self.clock.now());
-        record.map_err(|damage| self.inner.damaged(key, damage).at(Operation::Load))
+        record.map_err(|damage| self.inner.damaged(key, damage).at(Operation::Load, NAME))
     }
 
     async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
@@ -128,7 +128,7 @@ impl TokenStore for JsonStore {
             let stored = stored.map_err(|damage| inner.damaged(record.key(), damage))?;
             if stored == Some(record.version()) {
                 // Sent again, perhaps because the folder could not be synced before.
-                return inner.place.sync();
+                return atomic_file::sync(&inner.place);
             }
             if !when.holds(stored) {
                 return Err(conflict());
@@ -163,7 +163,7 @@ impl TokenStore for JsonStore {
         let document = self.document(Operation::List).await?;
         match document.listed(self.clock.now()) {
             Ok(listed) => Ok(Listing::of_sorted(listed.into_iter(), &page)),
-            Err((key, damage)) => Err(self.inner.damaged(&key, damage).at(Operation::List)),
+            Err((key, damage)) => Err(self.inner.damaged(&key, damage).at(Operation::List, NAME)),
         }
     }
 
@@ -175,8 +175,7 @@ impl TokenStore for JsonStore {
         let locked = self
             .run(Operation::Lease, move |inner| try_lock(&inner.place.lease(&digest)?))
             .await?;
-        // A future dropped before this line drops the file, and with it the lock.
-        Ok(locked.map_or_else(held_elsewhere, |file| self.inner.leases.keep(key, id, file)))
+        Ok(self.inner.leases.keep(key, id, locked))
     }
 
     async fn renew(&self, key: &Key, id: &LeaseId, _ttl: Duration) -> Result<bool, StoreError> {
@@ -193,7 +192,7 @@ impl TokenStore for JsonStore {
 impl JsonStore {
     async fn document(&self, operation: Operation) -> Result<Arc<Document>, StoreError> {
         let known = self.inner.shelf.unchanged(&self.inner.place);
-        match known.map_err(|fault| fault.at(operation))? {
+        match known.map_err(|fault| fault.at(operation, NAME))? {
             Some(document) => Ok(document),
             None => self.run(operation, |inner| inner.shelf.current(&inner.place)).await,
         }
@@ -214,7 +213,7 @@ impl JsonStore {
                 .await
                 .unwrap_or_else(|_| Err(unfinished(operation))),
         };
-        outcome.map_err(|fault| fault.at(operation))
+        outcome.map_err(|fault| fault.at(operation, NAME))
     }
 }
 

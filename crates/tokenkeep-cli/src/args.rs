@@ -5,6 +5,8 @@
     reason = "the comments are the help texts that people read at a terminal"
 )]
 
+pub(crate) mod bundle;
+pub(crate) mod init;
 pub(crate) mod more;
 
 use std::net::SocketAddr;
@@ -34,7 +36,7 @@ pub(crate) struct CommandLine {
 #[derive(Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// Where tokens are kept: json:PATH or mongodb://HOST [env: TOKENKEEP_STORE] [default: json: in the user's data folder]
+    /// Where tokens are kept: json:PATH, sqlite:PATH, redis://HOST, mongodb://HOST or memcached://HOST,HOST [env: TOKENKEEP_STORE] [default: json: in the user's data folder]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
     /// The name that credentials are kept under [env: TOKENKEEP_PROFILE] [default: default]
@@ -65,6 +67,8 @@ pub(crate) enum ColorWhen {
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Set a profile up with credentials that you have; asks no server
+    Init(Box<init::Init>),
     /// Log in, and keep what is needed to have a valid token always
     Login(Box<Login>),
     /// Print a valid token; never asks anything
@@ -81,7 +85,7 @@ pub(crate) enum Command {
     Refresh(more::Refresh),
     /// Run a command with the token in its environment
     Exec(more::Exec),
-    /// The profiles: list, show, remove
+    /// The profiles: list, show, rename, export, import, remove
     #[command(subcommand)]
     Profile(more::ProfileCommand),
     /// The store: check
@@ -119,6 +123,12 @@ pub(crate) struct Login {
     /// Log in although another client's login is kept under this name
     #[arg(long)]
     pub(crate) force: bool,
+    /// Where another login of this profile by a person is under way, end at once, in place of waiting for it
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Where the browser comes back to; any port will do where none is said [default: http://127.0.0.1/callback]
+    #[arg(long, value_name = "URL", help_heading = "Client")]
+    pub(crate) redirect_uri: Option<String>,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
     #[command(flatten)]
@@ -166,6 +176,9 @@ pub(crate) struct ServerArgs {
     /// Its authorization endpoint
     #[arg(long, value_name = "URL")]
     pub(crate) authorization_endpoint: Option<String>,
+    /// Where it revokes tokens (RFC 7009)
+    #[arg(long, value_name = "URL")]
+    pub(crate) revocation_endpoint: Option<String>,
     /// Which kind it is: generic, auth0
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,
@@ -183,6 +196,7 @@ pub(crate) struct ServerArgs {
 /// Who we are to it. Secrets never come from the command line.
 #[derive(Args, Default)]
 #[command(next_help_heading = "Client")]
+#[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
 pub(crate) struct ClientArgs {
     /// The client id
     #[arg(long, value_name = "ID")]
@@ -196,9 +210,6 @@ pub(crate) struct ClientArgs {
     /// How the client authenticates: basic, basic-raw, post, none
     #[arg(long, value_name = "WAY")]
     pub(crate) client_auth: Option<String>,
-    /// Where the browser comes back to; any port will do where none is said [default: http://127.0.0.1/callback]
-    #[arg(long, value_name = "URL")]
-    pub(crate) redirect_uri: Option<String>,
 }
 
 /// What the token is to be for.

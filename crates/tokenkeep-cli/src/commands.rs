@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod doctor;
 mod exec;
+mod init;
 mod login;
 mod logout;
 pub(crate) mod man;
@@ -21,6 +22,7 @@ use crate::session::Session;
 /// Does what was asked.
 pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
     match command {
+        Command::Init(args) => init::run(session, *args).await,
         Command::Login(args) => login::run(session, &args).await,
         Command::Token(args) => token::run(session, &args).await,
         Command::Request(args) => request::run(session, &args).await,

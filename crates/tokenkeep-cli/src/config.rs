@@ -33,6 +33,7 @@ pub(crate) struct ProfileConfig {
     pub(crate) issuer: Option<String>,
     pub(crate) token_endpoint: Option<String>,
     pub(crate) authorization_endpoint: Option<String>,
+    pub(crate) revocation_endpoint: Option<String>,
     pub(crate) rotation: Option<String>,
     pub(crate) default_lifetime: Option<u64>,
     pub(crate) client_id: Option<String>,
@@ -69,6 +70,11 @@ impl ConfigFile {
     /// The settings of this profile; none if the file does not name it.
     pub(crate) fn profile(&self, name: &str) -> ProfileConfig {
         self.profiles.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Whether the file names this profile.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.profiles.contains_key(name)
     }
 
     fn named(flag: Option<&Path>) -> Result<Option<PathBuf>> {

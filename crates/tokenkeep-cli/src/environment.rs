@@ -6,6 +6,9 @@ use crate::exit::Exit;
 /// The variable that holds the client secret.
 pub(crate) const CLIENT_SECRET: &str = "TOKENKEEP_CLIENT_SECRET";
 
+/// The variable that holds the passphrase of a bundle.
+pub(crate) const PASSPHRASE: &str = "TOKENKEEP_PASSPHRASE";
+
 /// The variable of a setting: `client_id` is in `TOKENKEEP_CLIENT_ID`.
 pub(crate) fn name_of(setting: &str) -> String {
     format!("TOKENKEEP_{}", setting.to_ascii_uppercase())

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokenkeep::Secret;
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
@@ -14,6 +15,8 @@ use crate::output;
 
 // Far more than any secret, line or token answer; an endless input must end.
 const INPUT_MAX: u64 = 1024 * 1024;
+// Some ten thousand profiles.
+const BUNDLE_MAX: u64 = 64 * 1024 * 1024;
 
 /// One line of stdin, without its end; empty at the end of the input.
 pub(crate) async fn line() -> Result<Secret> {
@@ -71,15 +74,61 @@ pub(crate) fn is_a_person() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// A secret in a file; white space around it does not count.
-pub(crate) fn secret_file(path: &Path) -> Result<Secret> {
+/// A secret in a file, for this; white space around it does not count.
+pub(crate) fn secret_file(path: &Path, what: &str) -> Result<Secret> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(INPUT_MAX).read_to_string(&mut text));
     read.map_err(|error| {
-        let message = format!("the client secret can't be read from file {}", path.display());
+        let message = format!("the {what} can't be read from file {}", path.display());
         Failure::caused(Exit::Configuration, message, error)
     })?;
     Ok(Secret::new(trimmed(text)))
+}
+
+/// All of a file that holds secrets, up to 1 MiB.
+pub(crate) fn text_file(path: &Path) -> Result<Secret> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(INPUT_MAX).read_to_string(&mut text));
+    read.map_err(|error| {
+        Failure::caused(
+            Exit::Configuration,
+            format!("file {} can't be read", path.display()),
+            error,
+        )
+    })?;
+    Ok(Secret::new(text))
+}
+
+/// All of a file, or of stdin for `-`: a bundle.
+pub(crate) async fn bundle(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let place = path.to_owned();
+    let read = aside(move || {
+        let mut bytes = Zeroizing::new(Vec::new());
+        if place == Path::new("-") {
+            io::stdin().lock().take(BUNDLE_MAX).read_to_end(&mut bytes)?;
+        } else {
+            File::open(place)?.take(BUNDLE_MAX).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    });
+    read.await.map_err(|error| {
+        Failure::caused(
+            Exit::Failure,
+            format!("the bundle {} can't be read", path.display()),
+            error,
+        )
+    })
+}
+
+/// Asks a person at the terminal for something that is no secret; `None` if there is
+/// nobody, or no answer.
+pub(crate) async fn prompt(question: &str) -> Result<Option<String>> {
+    if !is_a_person() {
+        return Ok(None);
+    }
+    output::ask(&format!("{question}: "));
+    let answer = line().await?;
+    Ok(Some(answer.expose().trim().to_owned()).filter(|answer| !answer.is_empty()))
 }
 
 /// Asks a person at the terminal for a secret, unseen; `None` if there is nobody.

@@ -1,6 +1,5 @@
 //! Diagnostics on stderr: `-v`, or `TOKENKEEP_LOG`.
 
-use std::io;
 use std::str::FromStr as _;
 
 use tokenkeep::Profile;
@@ -14,9 +13,17 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
+use crate::progress::LogLines;
 
 // Ours only: what libraries below trace is not ours to keep free of secrets.
-const OURS: [&str; 5] = ["tokenkeep", "auth_core", "auth_http", "auth_login", "store_json"];
+const OURS: [&str; 6] = [
+    "tokenkeep",
+    "auth_core",
+    "auth_http",
+    "auth_login",
+    "store_json",
+    "store_redis",
+];
 
 /// Sets diagnostics up. `TOKENKEEP_LOG` (`tokenkeep=debug`) wins over `-v`.
 pub(crate) fn start(verbose: u8, quiet: bool) -> Result<()> {
@@ -28,7 +35,7 @@ pub(crate) fn start(verbose: u8, quiet: bool) -> Result<()> {
         None => usual(level(verbose, quiet)),
     };
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(|| LogLines)
         .with_ansi(false)
         .without_time()
         .with_filter(targets);

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{ColorWhen, Command, CommandLine, Global};
 use crate::error::{Failure, Result};
@@ -11,6 +10,7 @@ use crate::exit::Exit;
 use crate::managers::Managers;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::{commands, logging, output};
 
 /// Does what the command line says.
@@ -64,7 +64,7 @@ async fn carry_out(line: CommandLine, managers: Managers) -> Result<()> {
         _ => {}
     }
     let settings = Settings::resolve(&line.global)?;
-    let session = Session::open(settings, line.global.quiet, managers).await?;
+    let session = Session::open(settings, &line.global, managers).await?;
     commands::run(&session, line.command).await
 }
 
@@ -75,27 +75,4 @@ fn choose_colours(when: ColorWhen) {
         ColorWhen::Never => anstream::ColorChoice::Never,
     };
     choice.write_global();
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Failure::caused(Exit::Failure, "signals can't be listened to", error));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> Exit {
-        tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
-        }
-    }
 }

@@ -10,12 +10,14 @@ use tokenkeep::store::json::JsonConfig;
 use tokenkeep::store::{RemoveIf, StoreError, StoreErrorKind, TokenStoreExt as _};
 use tokenkeep::{ClientRegistration, Profile, SecretSource, TokenError, TokenManager, TokenStore};
 
+use crate::args::Global;
 use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::logging::Narrator;
 use crate::managers::Managers;
 use crate::output;
+use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::text::most_alike;
 
@@ -26,6 +28,7 @@ const NAMES_SHOWN: usize = 5;
 pub(crate) struct Session {
     pub(crate) settings: Settings,
     quiet: bool,
+    progress: Progress,
     pub(crate) store: Arc<dyn TokenStore>,
     managers: Managers,
     one_of_several: bool,
@@ -39,11 +42,12 @@ pub(crate) struct Replaced {
 
 impl Session {
     /// Opens the store.
-    pub(crate) async fn open(settings: Settings, quiet: bool, managers: Managers) -> Result<Self> {
+    pub(crate) async fn open(settings: Settings, global: &Global, managers: Managers) -> Result<Self> {
         let store = tokenkeep::store::open(&settings.store_url).await?;
         Ok(Self {
             settings,
-            quiet,
+            quiet: global.quiet,
+            progress: Progress::of(global),
             store,
             managers,
             one_of_several: false,
@@ -101,6 +105,12 @@ impl Session {
         if !self.quiet {
             output::say(text);
         }
+    }
+
+    /// Does this, and shows a person at a terminal that it goes on, if it takes long.
+    pub(crate) fn waiting<T>(&self, why: &'static str, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        // Boxed before anything waits: the futures of the library are large.
+        self.progress.during(why, Box::pin(work))
     }
 
     /// A manager over the store.
@@ -235,6 +245,7 @@ impl Session {
         Self {
             settings,
             quiet: self.quiet,
+            progress: self.progress,
             store,
             managers: self.managers.clone(),
             one_of_several,

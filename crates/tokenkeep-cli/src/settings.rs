@@ -84,6 +84,11 @@ impl Settings {
         })
     }
 
+    /// Whether the configuration file has a section for this profile.
+    pub(crate) fn is_configured(&self, profile: &Profile) -> bool {
+        self.file.names(profile.as_str())
+    }
+
     /// A command for a person to run, with the same store and configuration.
     pub(crate) fn command(&self, profile: &Profile, rest: &str) -> String {
         let mut words = vec!["tokenkeep".to_owned()];

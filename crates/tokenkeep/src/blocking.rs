@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 use auth_core::error::ConfigError;
 use auth_core::grant::{CodeExchange, PendingLogin};
 use auth_core::manager::ProfileStatus;
+use auth_core::resolver::{Resolved, Resolver};
 use auth_core::source::TokenRef;
 use auth_core::store::{Operation, StoreError, StoreErrorKind};
-use auth_core::{AccessToken, Profile, Target, TokenError, TokenErrorKind, TokenStore};
+use auth_core::{AccessToken, Profile, Seed, Target, TokenError, TokenErrorKind, TokenStore};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A [`TokenManager`](auth_core::TokenManager) whose calls block.
@@ -31,6 +32,14 @@ pub fn open(url: &str) -> Result<Arc<dyn TokenStore>, StoreError> {
         let unsupported = StoreError::new(StoreErrorKind::Unsupported, Operation::Open, "blocking");
         Err(unsupported.with_message(error.to_string()))
     })
+}
+
+/// Finds credentials, as [`Resolver::resolve`].
+///
+/// # Errors
+/// As there; `Config` inside an async runtime.
+pub fn resolve(resolver: &Resolver, profile: &Profile, store: &dyn TokenStore) -> Result<Resolved, TokenError> {
+    wait(resolver.resolve(profile, store))?
 }
 
 impl TokenManager {
@@ -69,6 +78,22 @@ impl TokenManager {
     /// As there.
     pub fn begin_login(&self, redirect_uri: &str, target: Target) -> Result<(url::Url, PendingLogin), TokenError> {
         self.0.begin_login(redirect_uri, target)
+    }
+
+    /// As [`seed`](auth_core::TokenManager::seed).
+    ///
+    /// # Errors
+    /// As there; `Config` inside an async runtime.
+    pub fn seed(&self, profile: &Profile, seed: impl Into<Seed>) -> Result<TokenSource, TokenError> {
+        wait(self.0.seed(profile, seed))?.map(TokenSource)
+    }
+
+    /// As [`Resolved::source`].
+    ///
+    /// # Errors
+    /// As there; `Config` inside an async runtime.
+    pub fn source_of(&self, resolved: &Resolved) -> Result<TokenSource, TokenError> {
+        wait(resolved.source(&self.0))?.map(TokenSource)
     }
 
     /// As [`status`](auth_core::TokenManager::status).
@@ -175,6 +200,19 @@ mod tests {
         for thread in threads {
             assert_eq!(thread.join().unwrap(), "t");
         }
+    }
+
+    #[test]
+    fn credentials_are_found_without_async_too() {
+        let environment = |name: &str| (name == "TOKENKEEP_ACCESS_TOKEN").then(|| "given".into());
+        let (resolver, store) = (Resolver::new(environment), auth_core::MemoryStore::new());
+        let found = resolve(&resolver, &Profile::default(), &store).unwrap();
+        assert_eq!(
+            fixed().source_of(&found).unwrap().token().unwrap().secret().expose(),
+            "given"
+        );
+        let seeded = fixed().seed(&Profile::default(), Seed::new("r")).unwrap();
+        assert_eq!(seeded.token().unwrap().secret().expose(), "t");
     }
 
     #[test]

@@ -6,13 +6,13 @@ pub mod store;
 
 #[doc(inline)]
 pub use auth_core::{
-    AccessToken, ClientRegistration, MemoryStore, Profile, Provider, Secret, SecretSource, Target, TokenError,
+    AccessToken, ClientRegistration, MemoryStore, Profile, Provider, Secret, SecretSource, Seed, Target, TokenError,
     TokenErrorKind, TokenManager, TokenManagerBuilder, TokenSource, TokenStore,
 };
 #[doc(no_inline)]
 pub use auth_core::{
-    client_auth, clock, discovery, endpoint, error, grant, key, observer, provider, record, refresh, sealer, secret,
-    spill, token, transfer, transport,
+    client_auth, clock, discovery, endpoint, error, grant, key, observer, provider, record, refresh, resolver, sealer,
+    secret, spill, token, transfer, transport,
 };
 
 /// The token-endpoint transport and `AuthorizedClient`, over reqwest.
@@ -51,3 +51,8 @@ pub fn spill_folder() -> Option<spill::SpillFolder> {
 #[cfg(all(doctest, feature = "http", feature = "json"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+// So does the code of the page on the resolver.
+#[cfg(all(doctest, feature = "http", feature = "json"))]
+#[doc = include_str!("../../../docs/resolver.md")]
+struct ResolverPage;

@@ -1,4 +1,5 @@
-//! Stores, by their URLs: `json:PATH`, `mongodb://HOST`, `memory:`, and other people's.
+//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `redis://HOST`, `mongodb://HOST`,
+//! `memcached://HOST,HOST`, `memory:`, and other people's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,16 +12,35 @@ pub use auth_core::store::*;
 
 #[cfg(feature = "json")]
 pub use store_json as json;
+#[cfg(feature = "memcached")]
+pub use store_memcached as memcached;
 #[cfg(feature = "mongo")]
 pub use store_mongo as mongo;
+#[cfg(feature = "redis")]
+pub use store_redis as redis;
+#[cfg(feature = "sqlite")]
+pub use store_sqlite as sqlite;
 
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStore>, StoreError>> + Send>>;
 type Factory = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
 /// The schemes that this version knows, compiled in or not, each with its feature.
-const KNOWN: [(&str, &str); 3] = [("json", "json"), ("mongodb", "mongo"), ("mongodb+srv", "mongo")];
+const KNOWN: [(&str, &str); 11] = [
+    ("json", "json"),
+    ("memcached", "memcached"),
+    ("mongodb", "mongo"),
+    ("mongodb+srv", "mongo"),
+    ("redis", "redis"),
+    ("rediss", "redis"),
+    ("redis+cluster", "redis"),
+    ("rediss+cluster", "redis"),
+    ("redis+sentinel", "redis"),
+    ("rediss+sentinel", "redis"),
+    ("sqlite", "sqlite"),
+];
 
-/// Opens a store by its URL: `json:PATH`, `mongodb://HOST`, `memory:`.
+/// Opens a store by its URL: `json:PATH`, `sqlite:PATH`, `redis://HOST`,
+/// `mongodb://HOST`, `memcached://HOST,HOST`, `memory:`.
 ///
 /// # Errors
 /// `Invalid` if no scheme fits, `Unsupported` if the scheme's feature is not
@@ -48,12 +68,30 @@ impl Opener {
         let opener = opener.with_scheme("json", |url| async move {
             Ok(Arc::new(store_json::JsonStore::connect(&url)?) as Arc<dyn TokenStore>)
         });
+        #[cfg(feature = "memcached")]
+        let opener = opener.with_scheme("memcached", |url| async move {
+            Ok(Arc::new(store_memcached::MemcachedStore::connect(&url)?) as Arc<dyn TokenStore>)
+        });
         #[cfg(feature = "mongo")]
         let opener = ["mongodb", "mongodb+srv"].into_iter().fold(opener, |opener, scheme| {
             opener.with_scheme(scheme, |url| async move {
                 Ok(Arc::new(store_mongo::MongoStore::connect(&url).await?) as Arc<dyn TokenStore>)
             })
         });
+        #[cfg(feature = "sqlite")]
+        let opener = opener.with_scheme("sqlite", |url| async move {
+            Ok(Arc::new(store_sqlite::SqliteStore::connect(&url)?) as Arc<dyn TokenStore>)
+        });
+        #[cfg(feature = "redis")]
+        let opener =
+            KNOWN
+                .into_iter()
+                .filter(|(_, feature)| *feature == "redis")
+                .fold(opener, |opener, (scheme, _)| {
+                    opener.with_scheme(scheme, |url| async move {
+                        Ok(Arc::new(store_redis::RedisStore::connect(&url).await?) as Arc<dyn TokenStore>)
+                    })
+                });
         opener
     }
 
@@ -126,6 +164,20 @@ mod tests {
         assert!(other.open("mine:x").await.is_ok());
     }
 
+    #[cfg(feature = "memcached")]
+    #[tokio::test]
+    async fn memcached_is_opened_with_its_opt_in_as_a_parameter() {
+        let store = open("memcached://localhost,[::1]:11212").await.unwrap();
+        assert_eq!(store.name(), "memcached");
+        assert!(!store.capabilities().volatile_refresh_tokens);
+        let store = open("memcached://localhost?allow_volatile_refresh_tokens=true")
+            .await
+            .unwrap();
+        assert!(store.capabilities().volatile_refresh_tokens);
+        let error = open("memcached://cache.internal").await.unwrap_err();
+        assert!(error.to_string().contains("plaintext=allow"), "{error}");
+    }
+
     #[cfg(feature = "mongo")]
     #[tokio::test]
     async fn mongodb_is_opened_before_its_servers_are_there() {
@@ -140,25 +192,44 @@ mod tests {
         );
     }
 
-    #[cfg(not(feature = "mongo"))]
+    #[cfg(feature = "redis")]
     #[tokio::test]
-    async fn mongodb_names_its_feature() {
-        for url in ["mongodb://u:canary@h", "mongodb+srv://h"] {
-            let error = open(url).await.unwrap_err();
+    async fn every_kind_of_redis_is_known() {
+        for scheme in ["redis", "rediss", "redis+cluster", "rediss+cluster"] {
+            let error = open(&format!("{scheme}://:canary@h:x")).await.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.store()),
+                (StoreErrorKind::Invalid, "redis"),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("canary"), "{error}");
+        }
+        let error = open("redis+sentinel://h").await.unwrap_err();
+        assert!(error.to_string().contains("NAME"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_feature_that_is_not_compiled_in_is_named() {
+        let opener = Opener::new();
+        for (scheme, feature) in KNOWN {
+            if opener.schemes.contains_key(scheme) {
+                continue;
+            }
+            let error = opener.open(&format!("{scheme}:/tmp/x")).await.unwrap_err();
             assert!(
-                error.kind() == StoreErrorKind::Unsupported && error.to_string().contains("`mongo`"),
+                error.kind() == StoreErrorKind::Unsupported && error.to_string().contains(&format!("`{feature}`")),
                 "{error}"
             );
         }
     }
 
-    #[cfg(not(feature = "json"))]
+    #[cfg(feature = "sqlite")]
     #[tokio::test]
-    async fn a_feature_that_is_not_compiled_in_is_named() {
-        let error = open("json:/tmp/x").await.unwrap_err();
-        assert!(
-            error.kind() == StoreErrorKind::Unsupported && error.to_string().contains("`json`"),
-            "{error}"
-        );
+    async fn sqlite_is_opened_by_its_url() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.sqlite");
+        let store = open(&format!("sqlite:{}?namespace=one", path.display())).await.unwrap();
+        assert_eq!(store.name(), "sqlite");
+        assert!(open("sqlite:~/x").await.is_err());
     }
 }

@@ -11,12 +11,24 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// Where a test keeps its files, and how it calls the command.
 pub(crate) struct Home {
     folder: tempfile::TempDir,
+    store: String,
+    unprivileged: bool,
 }
 
 impl Home {
+    /// With a JSON file as its store.
     pub(crate) fn new() -> Self {
+        Self::with_store(|folder| format!("json:{}", folder.join("data/tokens.json").display()))
+    }
+
+    /// With the store that this URL names, given the folder.
+    pub(crate) fn with_store(url: impl FnOnce(&Path) -> String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = url(folder.path());
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder,
+            store,
+            unprivileged: false,
         }
     }
 
@@ -24,9 +36,12 @@ impl Home {
         self.folder.path()
     }
 
-    /// One that belongs to whom unprivileged processes run as.
+    /// One whose commands run without privileges, so that permissions bind them.
     pub(crate) fn unprivileged() -> Self {
-        let home = Self::new();
+        let home = Self {
+            unprivileged: true,
+            ..Self::new()
+        };
         if std::process::Command::new("id")
             .arg("-u")
             .output()
@@ -45,10 +60,15 @@ impl Home {
 
     /// The command with these arguments; nothing of our environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> ProcessBuilder {
-        ProcessBuilder::new(binary())
+        let command = ProcessBuilder::new(binary())
             .env("HOME", self.folder.path())
-            .env("TOKENKEEP_STORE", format!("json:{}", self.store().display()))
-            .args(arguments)
+            .env("TOKENKEEP_STORE", &self.store)
+            .args(arguments);
+        if self.unprivileged {
+            command.unprivileged()
+        } else {
+            command
+        }
     }
 
     /// A pipe with a name, in our folder.
@@ -68,7 +88,7 @@ impl Home {
     pub(crate) fn command_reading(&self, input: &Path, arguments: &[&str]) -> ProcessBuilder {
         ProcessBuilder::new("/bin/sh")
             .env("HOME", self.folder.path())
-            .env("TOKENKEEP_STORE", format!("json:{}", self.store().display()))
+            .env("TOKENKEEP_STORE", &self.store)
             .args(["-c", "exec \"$@\" < \"$0\""])
             .arg(input)
             .arg(binary())

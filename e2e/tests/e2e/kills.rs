@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// One scene at a time: three would starve the server, and what looks like a slow
 /// request of a dead worker would be one.
-static STAGE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static STAGE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 struct Scene {
     server: AuthorizationServer,

@@ -2,11 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod bad_answers;
 mod browser;
+mod cached;
 mod command;
+mod expiries;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod kills;
+mod logins;
+mod memcached;
 mod mongo;
 mod oidc;
 mod processes;
 mod provider;
+mod redis;
+mod replicas;
 mod spill;

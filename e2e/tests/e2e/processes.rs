@@ -1,47 +1,29 @@
-//! Many processes of the command over one JSON file.
+//! Many processes of the command over one store.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use store_testkit::process::run_many;
-use store_testkit::server::{AuthorizationServer, Client, Rotation};
 
-use crate::command::{Home, LIMIT, finish};
-
-fn server() -> AuthorizationServer {
-    AuthorizationServer::builder()
-        .client(Client::public("app"))
-        .client(Client::confidential("service", "service-secret"))
-        .rotation(Rotation::Strict)
-        .latency(Duration::from_millis(50))
-        .start()
-        .unwrap()
-}
-
-/// A login whose access token is over and whose refresh token is good.
-fn expired_login(home: &Home, server: &AuthorizationServer) {
-    let login = server.log_in("app", "api");
-    let tokens = format!(
-        r#"{{"access_token":"{}","refresh_token":"{}","expires_in":0}}"#,
-        login.access_token, login.refresh_token
-    );
-    let adopt = [
-        "login",
-        "--flow",
-        "token",
-        "--token-endpoint",
-        &server.token_endpoint(),
-        "--client-id",
-        "app",
-    ];
-    let output = finish(home.command(&adopt).args(["--client-auth", "none"]).stdin(tokens));
-    assert_eq!(output.code(), Some(0), "{}", output.stderr());
-}
+use crate::command::{Home, LIMIT};
+use crate::logins::{adopt, server};
 
 #[test]
 fn thirty_two_processes_on_an_expired_rotating_grant_make_one_refresh() {
-    let (home, server) = (Home::new(), server());
-    expired_login(&home, &server);
+    make_one_refresh(&Home::new());
+}
+
+#[test]
+fn so_they_do_over_sqlite() {
+    make_one_refresh(&Home::with_store(|folder| {
+        format!("sqlite:{}", folder.join("tokens.sqlite").display())
+    }));
+}
+
+/// 32 processes at the same time, over a home whose store has nothing in it yet.
+fn make_one_refresh(home: &Home) {
+    let server = server();
+    adopt(home, &server, 0);
     let outputs = run_many(32, LIMIT, |_| home.command(&["token"])).unwrap();
     let tokens: HashSet<String> = outputs
         .iter()
@@ -67,7 +49,7 @@ fn thirty_two_processes_on_an_expired_rotating_grant_make_one_refresh() {
 #[test]
 fn processes_that_are_killed_leave_a_file_that_works() {
     let (home, server) = (Home::new(), server());
-    expired_login(&home, &server);
+    adopt(&home, &server, 0);
     for round in 0..20 {
         let mut running = home.command(&["token", "--force"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(3 * round));
@@ -93,7 +75,7 @@ fn processes_that_are_killed_leave_a_file_that_works() {
 #[test]
 fn a_termination_waits_for_the_refresh() {
     let (home, server) = (Home::new(), server());
-    expired_login(&home, &server);
+    adopt(&home, &server, 0);
     for round in 1..=10 {
         let mut running = home.command(&["token", "--force"]).spawn().unwrap();
         assert!(server.wait_for_token_requests_blocking(round, LIMIT));

@@ -3,45 +3,19 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
-use store_testkit::server::{AuthorizationServer, Client, Fault, Gate};
+use store_testkit::server::{Fault, Gate};
 
-use crate::command::{Home, LIMIT, finish};
+use crate::command::{Home, LIMIT};
+use crate::logins::{adopt, server};
 
 #[test]
 fn the_login_survives_a_store_that_cannot_be_written() {
-    let (home, server) = (
-        Home::unprivileged(),
-        AuthorizationServer::builder()
-            .client(Client::public("app"))
-            .start()
-            .unwrap(),
-    );
-    let login = server.log_in("app", "api");
-    let tokens = format!(
-        r#"{{"access_token":"{}","refresh_token":"{}","expires_in":3600}}"#,
-        login.access_token, login.refresh_token
-    );
-    let adopt = [
-        "login",
-        "--flow",
-        "token",
-        "--token-endpoint",
-        &server.token_endpoint(),
-        "--client-id",
-        "app",
-    ];
-    let output = finish(
-        home.command(&adopt)
-            .args(["--client-auth", "none"])
-            .stdin(tokens)
-            .unprivileged(),
-    );
-    assert_eq!(output.code(), Some(0), "{}", output.stderr());
-
+    let (home, server) = (Home::unprivileged(), server());
+    adopt(&home, &server, 3600);
     let folder = home.store().parent().unwrap().to_owned();
     let gate = Gate::new();
     server.inject(Fault::none().hold_after(&gate));
-    let running = home.command(&["token", "--force"]).unprivileged().spawn().unwrap();
+    let running = home.command(&["token", "--force"]).spawn().unwrap();
     assert!(gate.wait_for_arrivals_blocking(1, LIMIT));
     std::fs::set_permissions(&folder, Permissions::from_mode(0o500)).unwrap();
     gate.release();
@@ -50,8 +24,7 @@ fn the_login_survives_a_store_that_cannot_be_written() {
     assert!(server.is_live(forced.stdout().trim()));
 
     std::fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
-    let again = finish(home.command(&["token", "--force"]).unprivileged());
-    assert_eq!(again.code(), Some(0), "{}", again.stderr());
+    let again = home.print(&["token", "--force"]);
     let counters = server.counters();
     assert_eq!(
         (
@@ -61,5 +34,5 @@ fn the_login_survives_a_store_that_cannot_be_written() {
         ),
         (2, 0, 0)
     );
-    assert!(server.is_live(again.stdout().trim()));
+    assert!(server.is_live(&again));
 }

@@ -25,6 +25,9 @@ pub enum ConfigError {
         /// Where: an environment variable, a file.
         place: String,
     },
+    /// The refresh token that was given began a login that another one has replaced
+    /// since: it may be spent, and the newer login stays.
+    SupersededRefreshToken,
     /// The record's tokens came by a grant that this process does not have.
     UnknownGrant {
         /// Its name.
@@ -63,6 +66,9 @@ impl fmt::Display for ConfigError {
             ),
             Self::PartialCredentials(partial) => partial.fmt(f),
             Self::UnreadableSecret { place } => write!(f, "the client secret can't be read from {place}"),
+            Self::SupersededRefreshToken => f.write_str(
+                "the refresh token given was replaced by a later login of the profile, which stays; give no refresh token, or a new one",
+            ),
             Self::UnknownGrant { grant } => {
                 write!(
                     f,
@@ -84,6 +90,8 @@ impl fmt::Display for ConfigError {
 pub struct PartialCredentials {
     /// What is missing.
     pub missing: Vec<MissingCredential>,
+    /// The place that has some, and was used alone; later ones do not count.
+    pub used_alone: Option<String>,
 }
 
 /// One missing credential.
@@ -99,7 +107,10 @@ pub struct MissingCredential {
 impl PartialCredentials {
     /// These are missing.
     pub fn new(missing: Vec<MissingCredential>) -> Self {
-        Self { missing }
+        Self {
+            missing,
+            used_alone: None,
+        }
     }
 }
 
@@ -126,6 +137,9 @@ impl fmt::Display for PartialCredentials {
             if !missing.looked_in.is_empty() {
                 write!(f, " (looked in {})", missing.looked_in.join(", "))?;
             }
+        }
+        if let Some(place) = &self.used_alone {
+            write!(f, "; used alone: {place}, the first to have any")?;
         }
         Ok(())
     }

@@ -9,12 +9,12 @@ use crate::client_registration::ClientRegistration;
 use crate::clock::{Clock, SystemClock};
 use crate::endpoint::EndpointUrl;
 use crate::error::{ConfigError, TokenError};
-use crate::grant::{AuthorizationCode, ClientCredentials, Fixed, Grant};
+use crate::grant::{AuthorizationCode, ClientCredentials, Fixed, Grant, RefreshToken};
 use crate::observer::{Observer, TracingObserver};
 use crate::refresh::{Core, Options, RefreshPolicy, Timing, TokenRetry};
 use crate::sealer::Sealer;
 use crate::spill::SpillFolder;
-use crate::store::{MemoryStore, TokenStore};
+use crate::store::{MemoryStore, Persistence, TokenStore};
 use crate::token::AccessToken;
 use crate::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 
@@ -119,7 +119,8 @@ impl TokenManagerBuilder {
     }
 
     /// Keeps refresh tokens in a store that may forget them at any time: then a
-    /// person must log in again.
+    /// person must log in again. Such a store may also be opened so that it allows
+    /// them itself.
     pub fn allow_volatile_refresh_tokens(mut self) -> Self {
         self.options.allow_volatile_refresh_tokens = true;
         self
@@ -141,6 +142,7 @@ impl TokenManagerBuilder {
         } else {
             self.grants
         };
+        warn_if_volatile(&*self.store, &self.options);
         let core = Core::new(self.registration, self.store, transport, grants, self.options);
         Ok(TokenManager { held: Held::new(core) })
     }
@@ -151,7 +153,20 @@ fn built_in() -> Vec<Arc<dyn Grant>> {
         Arc::new(AuthorizationCode),
         Arc::new(ClientCredentials::new()),
         Arc::new(Fixed),
+        Arc::new(RefreshToken),
     ]
+}
+
+fn warn_if_volatile(store: &dyn TokenStore, options: &Options) {
+    let capabilities = store.capabilities();
+    let allowed = options.allow_volatile_refresh_tokens || capabilities.volatile_refresh_tokens;
+    if capabilities.persistence == Persistence::Evictable && allowed {
+        tracing::warn!(
+            target: "tokenkeep",
+            store = store.name(),
+            "refresh tokens may be kept here, and forgotten at any time: then a person must log in again (allow_volatile_refresh_tokens)"
+        );
+    }
 }
 
 fn check_timing(timing: &Timing) -> Result<(), ConfigError> {

@@ -71,7 +71,9 @@ impl TokenManager {
         self.replace_grant(profile, record).await
     }
 
-    /// Keeps tokens from elsewhere as a new login of the profile.
+    /// Keeps tokens from elsewhere as a new login of the profile, whatever is stored.
+    /// For a refresh token that a program is given at each start, see
+    /// [`seed`](Self::seed).
     ///
     /// # Errors
     /// `Store`, `Timeout`; `Config` if the store may forget refresh tokens.
@@ -82,6 +84,7 @@ impl TokenManager {
         let mut record = GrantRecord::new(recipe, core.client.binding());
         record.access = Some(access).filter(|_| core.options.cache_access_tokens);
         record.refresh_token.clone_from(&tokens.refresh_token);
+        record.seed = tokens.refresh_token.as_ref().map(Secret::hash);
         record.refresh_expires_at = tokens.refresh_expires_in.map(|lifetime| now.plus(lifetime));
         record.id_token.clone_from(&tokens.id_token);
         record.refreshed_at = Some(now);

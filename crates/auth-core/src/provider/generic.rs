@@ -22,6 +22,11 @@ pub fn with_endpoints(token_endpoint: EndpointUrl, authorization_endpoint: Optio
     }
 }
 
+/// Nothing is known of the provider: whatever is to be sent is an error.
+pub(crate) fn unknown() -> Provider {
+    bare("unknown")
+}
+
 pub(super) fn bare(name: &str) -> Provider {
     Provider {
         name: name.into(),

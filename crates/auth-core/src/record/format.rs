@@ -214,6 +214,24 @@ pub(super) mod hash {
     }
 }
 
+pub(super) mod hashes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::SecretHash;
+
+    pub(crate) fn serialize<S: Serializer>(hashes: &[SecretHash], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(hashes.iter().map(|hash| hash.to_text()))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretHash>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        let parsed = texts.iter().map(|text| SecretHash::parse(text));
+        parsed
+            .collect::<Option<_>>()
+            .ok_or_else(|| serde::de::Error::custom("not a hash"))
+    }
+}
+
 pub(super) mod option_hash {
     use serde::{Deserialize, Deserializer, Serializer};
 

@@ -3,14 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::{option_secret, pairs};
-use super::{AccessEntry, Hints, RecordState};
+use super::{AccessEntry, Hints, HistoryEntry, LoginId, Outcome, RecordState};
 use crate::clock::Timestamp;
-use crate::digest_name::digest_name;
 use crate::secret::{Secret, SecretHash};
 use crate::target::Target;
 
 /// How many past events a grant record keeps.
 pub const HISTORY_LENGTH: usize = 20;
+
+/// How many past seeds a grant record keeps.
+pub const PAST_SEEDS_LENGTH: usize = 8;
 
 /// The refresh token of one login, its own access token, and all that a process
 /// needs to know before it spends it.
@@ -52,6 +54,10 @@ pub struct GrantRecord {
         skip_serializing_if = "Option::is_none"
     )]
     pub seed: Option<SecretHash>,
+    /// The hashes of the seeds of earlier logins of the profile, oldest first; at
+    /// most [`PAST_SEEDS_LENGTH`]. Their refresh tokens may be spent.
+    #[serde(default, with = "super::format::hashes", skip_serializing_if = "Vec::is_empty")]
+    pub past_seeds: Vec<SecretHash>,
     /// When tokens were last got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refreshed_at: Option<Timestamp>,
@@ -88,6 +94,7 @@ impl GrantRecord {
             mark: None,
             refused: None,
             seed: None,
+            past_seeds: Vec::new(),
             refreshed_at: None,
             rejected_refresh_at: None,
             back_off: None,
@@ -97,28 +104,34 @@ impl GrantRecord {
         }
     }
 
-    /// What is left of a login after a logout.
+    /// What is left of a login after a logout. The seed's hash stays, so that the
+    /// refresh token that is still in somebody's environment does not bring the
+    /// login back.
     pub fn tombstone(&self, at: Timestamp) -> Self {
-        let mut stone = Self::new(self.recipe.clone(), self.binding.clone());
-        stone.login_id = self.login_id;
-        stone.ended = Some(Ended { at });
-        stone.history.clone_from(&self.history);
+        let mut stone = self.stone(at);
         stone.note(at, Outcome::LoggedOut, None);
         stone
     }
 
     /// What is left of a login after its move elsewhere.
     pub(crate) fn moved(&self, at: Timestamp) -> Self {
-        let mut stone = Self::new(self.recipe.clone(), self.binding.clone());
-        stone.login_id = self.login_id;
+        let mut stone = self.stone(at);
         stone.departure.clone_from(&self.departure);
-        stone.ended = Some(Ended { at });
-        stone.history.clone_from(&self.history);
         stone.note(
             at,
             Outcome::Moved,
             self.departure.as_ref().map(|departure| departure.to.clone()),
         );
+        stone
+    }
+
+    fn stone(&self, at: Timestamp) -> Self {
+        let mut stone = Self::new(self.recipe.clone(), self.binding.clone());
+        stone.login_id = self.login_id;
+        stone.seed = self.seed;
+        stone.past_seeds.clone_from(&self.past_seeds);
+        stone.ended = Some(Ended { at });
+        stone.history.clone_from(&self.history);
         stone
     }
 
@@ -133,6 +146,17 @@ impl GrantRecord {
         });
         let extra = self.history.len().saturating_sub(HISTORY_LENGTH);
         self.history.drain(..extra);
+    }
+
+    /// Remembers the seeds of the login that this one replaces.
+    pub(crate) fn replaces(&mut self, earlier: &Self) {
+        let own = self.seed;
+        let mut seeds = earlier.past_seeds.clone();
+        seeds.extend(earlier.seed);
+        seeds.retain(|seed| Some(*seed) != own);
+        let extra = seeds.len().saturating_sub(PAST_SEEDS_LENGTH);
+        seeds.drain(..extra);
+        self.past_seeds = seeds;
     }
 
     /// Whether the refresh token is the one that the server refused.
@@ -351,66 +375,5 @@ impl Ended {
     /// Ended at this time.
     pub fn at(at: Timestamp) -> Self {
         Self { at }
-    }
-}
-
-/// One event in a grant's history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct HistoryEntry {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub outcome: Outcome,
-    /// An error code or the like; no secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// On which host.
-    pub host: String,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A new login.
-    LoggedIn,
-    /// Tokens were forgotten.
-    LoggedOut,
-    /// The login came from another name or store, or went there.
-    Moved,
-    /// New tokens.
-    Refreshed,
-    /// A failure after which the refresh token is as good as before.
-    Failed,
-    /// The answer was lost: the refresh token may be spent.
-    Ambiguous,
-    /// The server refused the refresh token.
-    Refused,
-}
-
-digest_name! {
-    /// Names a login: 16 random bytes.
-    LoginId
-}
-
-impl LoginId {
-    /// A new one.
-    pub fn random() -> Self {
-        Self::of(&[&crate::random::bytes::<16>()])
-    }
-}
-
-impl Serialize for LoginId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for LoginId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a login id"))
     }
 }

@@ -21,15 +21,11 @@ pub(crate) async fn look(core: &Core, slot: &Slot) {
     };
     match look {
         Look::Unknown => {}
-        Look::Over => slot.start_anew(),
-        Look::New => match stored(core, slot).await {
-            Some(token) => slot.start_anew_with(&token, clock, policy),
-            None => slot.start_anew(),
-        },
+        Look::Over => slot.follow(epoch, None, clock, policy),
+        Look::New => slot.follow(epoch, stored(core, slot).await.as_ref(), clock, policy),
         Look::Same => {
-            let newer = stored(core, slot).await.filter(|token| is_newer(core, slot, token));
-            if let Some(token) = newer.filter(|_| slot.epoch() == epoch) {
-                slot.hold(&token, clock, policy);
+            if let Some(token) = stored(core, slot).await.filter(|token| is_newer(core, slot, token)) {
+                slot.hold_of(epoch, &token, clock, policy);
             }
         }
     }

@@ -227,9 +227,8 @@ impl Core {
         let work = Box::pin(async move { core.renew(&wanted, &Reporter::unheard()).await });
         let landing = engine::to_its_end(work).await?;
         if let Ok(token) = &landing
-            && slot.epoch() == epoch
+            && slot.hold_of(epoch, token, &*self.options.clock, &self.options.policy)
         {
-            slot.hold(token, &*self.options.clock, &self.options.policy);
             slot.note_success();
         }
         landing.map_err(|error| error.of_profile(&demand.profile))
@@ -255,7 +254,7 @@ impl Core {
             .map_err(|error| error.of_profile(&demand.profile));
         // Of an old login nothing is kept but the answer to those who asked for it.
         if slot.epoch() == epoch {
-            self.note(slot, &demand, &landing, reporter.has_kept());
+            self.note(slot, epoch, &demand, &landing, reporter.has_kept());
         }
         match &landing {
             Err(error) if error.is_reauth_required() => {
@@ -276,11 +275,13 @@ impl Core {
         }
     }
 
-    fn note(&self, slot: &Slot, demand: &Demand, landing: &Landing, kept: bool) {
+    fn note(&self, slot: &Slot, epoch: u64, demand: &Demand, landing: &Landing, kept: bool) {
         let clock = &*self.options.clock;
         match landing {
             Ok(token) => {
-                slot.hold(token, clock, &self.options.policy);
+                if !slot.hold_of(epoch, token, clock, &self.options.policy) {
+                    return;
+                }
                 if kept {
                     slot.note_kept(clock);
                 } else {

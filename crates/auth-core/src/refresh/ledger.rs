@@ -5,6 +5,7 @@ mod commit;
 mod login;
 mod logout;
 mod records;
+mod seed;
 mod spend;
 mod spill;
 
@@ -25,6 +26,7 @@ use crate::store::Retry;
 pub(crate) use login::{login, replace_grant};
 pub(crate) use logout::end_login;
 use records::Snapshot;
+pub(crate) use seed::{Planting, plant};
 use spill::Recovered;
 pub(crate) use spill::save_spilled;
 

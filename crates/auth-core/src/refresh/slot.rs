@@ -151,22 +151,46 @@ impl Slot {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// The profile has logged in or out: nothing of before counts.
+    /// Holds a token that was got in this epoch; `false` if a login or logout has come
+    /// since: then it is of the old login.
+    pub(crate) fn hold_of(&self, epoch: u64, token: &AccessToken, clock: &dyn Clock, policy: &RefreshPolicy) -> bool {
+        // Locked: no epoch begins between the look and the hold.
+        let _failure = self.failure();
+        let is_now = self.epoch() == epoch;
+        if is_now {
+            self.hold(token, clock, policy);
+        }
+        is_now
+    }
+
+    /// The profile has logged in or out: nothing of before counts, and nobody joins
+    /// what was begun before.
     pub(crate) fn start_anew(&self) {
-        self.begin_epoch();
-        self.forget();
+        self.begin_epoch(&mut self.failure());
+        self.held.store(None);
+        *self.flight() = None;
     }
 
-    /// The profile has logged in anew, and this is a token of that login. There is
-    /// no moment without one.
-    pub(crate) fn start_anew_with(&self, token: &AccessToken, clock: &dyn Clock, policy: &RefreshPolicy) {
-        self.begin_epoch();
-        self.hold(token, clock, policy);
+    /// Somebody else has logged in or out, and this is a token of the new login, if
+    /// there is one: there is no moment without it. Nothing if we have done so
+    /// ourselves since this epoch.
+    pub(crate) fn follow(&self, epoch: u64, token: Option<&AccessToken>, clock: &dyn Clock, policy: &RefreshPolicy) {
+        let mut failure = self.failure();
+        if self.epoch() != epoch {
+            return;
+        }
+        self.begin_epoch(&mut failure);
+        match token {
+            Some(token) => self.hold(token, clock, policy),
+            None => self.forget(),
+        }
+        drop(failure);
+        *self.flight() = None;
     }
 
-    fn begin_epoch(&self) {
+    fn begin_epoch(&self, failure: &mut Failure) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
-        *self.failure() = Failure::default();
+        *failure = Failure::default();
     }
 
     /// Takes the turn to look at the record, if nobody else took it.

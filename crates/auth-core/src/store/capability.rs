@@ -16,6 +16,9 @@ pub struct Capabilities {
     pub lease_end: LeaseEnd,
     /// The largest body of a record in bytes, where there is a limit.
     pub largest_record: Option<usize>,
+    /// Whether whoever opened an [evictable](Persistence::Evictable) store allowed by
+    /// name that it holds refresh tokens.
+    pub volatile_refresh_tokens: bool,
 }
 
 impl Capabilities {
@@ -27,6 +30,7 @@ impl Capabilities {
             lease_scope,
             lease_end,
             largest_record: None,
+            volatile_refresh_tokens: false,
         }
     }
 
@@ -39,6 +43,18 @@ impl Capabilities {
     /// The same, with a largest record in bytes.
     pub const fn with_largest_record(mut self, bytes: usize) -> Self {
         self.largest_record = Some(bytes);
+        self
+    }
+
+    /// Whether refresh tokens are refused here unless their owner allows it by name:
+    /// what is forgotten can't be asked for again.
+    pub fn refuses_refresh_tokens(&self) -> bool {
+        self.persistence == Persistence::Evictable && !self.volatile_refresh_tokens
+    }
+
+    /// The same, with refresh tokens allowed by name though they may be forgotten.
+    pub const fn with_volatile_refresh_tokens(mut self) -> Self {
+        self.volatile_refresh_tokens = true;
         self
     }
 }

@@ -1,5 +1,6 @@
 //! Reading an answer of the token endpoint: granted, refused, or not to be read.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -73,6 +74,7 @@ struct Wire {
 }
 
 fn read_error(body: &[u8]) -> Option<Wire> {
+    let body = json::object(body)?;
     if json::too_deep(body) {
         return None;
     }
@@ -96,6 +98,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
     let duration = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Duration::MAX,
         Err(_) => Timestamp::from(httpdate::parse_http_date(text).ok()?).since(now),
     };
     Some(duration.min(RETRY_AFTER_MAX))
@@ -145,6 +148,7 @@ mod tests {
     fn an_error_in_a_success_is_an_error() {
         let answer = read(200, &[], r#"{"error":"invalid_grant"}"#);
         assert!(answer.refuses_the_grant());
+        assert!(read(400, &[], "\u{feff}{\"error\":\"invalid_grant\"}").refuses_the_grant());
     }
 
     #[test]
@@ -171,6 +175,7 @@ mod tests {
         let after = |value: &str| refusal(read(429, &[("retry-after", value)], "")).retry_after;
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
         assert_eq!(after("99999"), Some(RETRY_AFTER_MAX));
+        assert_eq!(after(&"9".repeat(30)), Some(RETRY_AFTER_MAX));
         assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));
         assert_eq!(after("soon"), None);
     }

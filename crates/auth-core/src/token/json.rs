@@ -3,6 +3,14 @@
 /// The deepest nesting that is accepted.
 pub(crate) const DEPTH_MAX: usize = 32;
 
+/// The text of an object, without a byte order mark, which some servers put first and
+/// RFC 8259 section 8.1 lets us ignore; `None` for any other value. A derived parser
+/// would take an array for the members in their order.
+pub(crate) fn object(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    text.trim_ascii_start().starts_with(b"{").then_some(text)
+}
+
 /// Whether brackets nest deeper than [`DEPTH_MAX`]. Looks at bytes only, so that
 /// a hostile text costs one pass and no memory.
 pub(crate) fn too_deep(text: &[u8]) -> bool {
@@ -26,6 +34,14 @@ pub(crate) fn too_deep(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_objects_are_objects() {
+        assert_eq!(object(b"\xef\xbb\xbf \r\n\t{}"), Some(&b" \r\n\t{}"[..]));
+        for other in ["", " ", "[{}]", "null", "\"{\"", "\u{feff}\u{feff}{}"] {
+            assert_eq!(object(other.as_bytes()), None, "{other}");
+        }
+    }
 
     #[test]
     fn depth_is_counted_outside_strings() {

@@ -16,9 +16,10 @@ const TOKEN_MAX: usize = 64 * 1024;
 ///
 /// - `expires_in` may be a number, a float or a string, may be missing or null;
 ///   negative counts as 0;
-/// - a type, scope or lifetime of another kind than expected, or an ID token that
-///   can't be one, counts as missing: a good token is not thrown away for them;
-/// - an empty refresh token is none;
+/// - a type, scope, lifetime or refresh token of another kind than expected, or an
+///   ID token that can't be one, counts as missing: a good token is not thrown away
+///   for them;
+/// - an empty refresh token is none, and a byte order mark before all is nothing;
 /// - a member given twice, a token with characters outside `VSCHAR`
 ///   (RFC 6749 appendix A) or over 64 KiB, and nesting deeper than 32 are refused.
 #[derive(Clone, Debug)]
@@ -85,6 +86,7 @@ impl TokenResponse {
     /// # Errors
     /// [`TokenResponseError`] says what is wrong, without quoting it.
     pub fn parse(body: &[u8]) -> Result<Self, TokenResponseError> {
+        let body = json::object(body).ok_or(TokenResponseError::Malformed { line: 1, column: 1 })?;
         if json::too_deep(body) {
             return Err(TokenResponseError::TooDeep);
         }
@@ -101,7 +103,7 @@ impl TokenResponse {
                 .filter(|kind| !kind.is_empty())
                 .unwrap_or_else(|| "Bearer".into()),
             expires_in: wire.expires_in.0,
-            refresh_token: token("refresh_token", wire.refresh_token)?,
+            refresh_token: token("refresh_token", wire.refresh_token.0)?,
             refresh_expires_in: wire
                 .refresh_token_expires_in
                 .0
@@ -109,7 +111,7 @@ impl TokenResponse {
                 .filter(|d| !d.is_zero()),
             scope: wire.scope.0,
             // A side show: a bad one must not cost the tokens beside it.
-            id_token: token("id_token", wire.id_token).unwrap_or(None),
+            id_token: token("id_token", wire.id_token.0).unwrap_or(None),
         })
     }
 }
@@ -122,14 +124,16 @@ struct Wire {
     token_type: Text,
     #[serde(default)]
     expires_in: Seconds,
-    refresh_token: Option<String>,
+    #[serde(default)]
+    refresh_token: Text,
     #[serde(default)]
     refresh_token_expires_in: Seconds,
     #[serde(default)]
     refresh_expires_in: Seconds,
     #[serde(default)]
     scope: Scopes,
-    id_token: Option<String>,
+    #[serde(default)]
+    id_token: Text,
 }
 
 fn token(name: &'static str, value: Option<String>) -> Result<Option<Secret>, TokenResponseError> {
@@ -246,6 +250,8 @@ mod tests {
 
     #[test]
     fn what_servers_leave_out_or_write_otherwise() {
+        let marked = TokenResponse::parse(b"\xef\xbb\xbf{\"access_token\":\"a\"}").unwrap();
+        assert_eq!(marked.access_token, "a".into());
         let body = br#"{"access_token":"a","token_type":null,"refresh_token":"","scope":["x","y"],"extra":{"a":[1]}}"#;
         let response = TokenResponse::parse(body).unwrap();
         assert_eq!(response.token_type, "Bearer");
@@ -280,6 +286,8 @@ mod tests {
         for body in [
             "",
             "[]",
+            r#"["a"]"#,
+            r#"["a","Bearer",3600,"r",null,null,null,null]"#,
             "null",
             "<html>",
             r#"{"access_token":5}"#,
@@ -301,6 +309,13 @@ mod tests {
             (response.scope, response.expires_in, response.id_token),
             (None, None, None)
         );
+    }
+
+    #[test]
+    fn tokens_of_another_kind_are_none() {
+        let body = br#"{"access_token":"a","refresh_token":false,"id_token":5}"#;
+        let response = TokenResponse::parse(body).unwrap();
+        assert_eq!((response.refresh_token, response.id_token), (None, None));
     }
 
     proptest! {

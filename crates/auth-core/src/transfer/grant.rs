@@ -5,7 +5,7 @@ use super::{GrantTransfer, Leases, Options, Sides, TransferError};
 use crate::clock::Timestamp;
 use crate::key::Key;
 use crate::record::{Contents, Departure, GrantRecord, LoginId, Outcome, Version};
-use crate::store::{Persistence, StoreErrorKind};
+use crate::store::StoreErrorKind;
 
 /// What is there, and so what to do.
 pub(super) struct Plan {
@@ -103,8 +103,8 @@ impl Sides<'_> {
                 profile: self.from.profile.clone(),
             });
         }
-        let persistence = self.to.store().capabilities().persistence;
-        if persistence == Persistence::Evictable && !self.transfer.options.allow_volatile {
+        let capabilities = self.to.store().capabilities();
+        if capabilities.refuses_refresh_tokens() && !self.transfer.options.allow_volatile {
             return Err(TransferError::Volatile { place: self.to.label() });
         }
         Ok(())

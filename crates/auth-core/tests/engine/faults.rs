@@ -7,7 +7,10 @@ use auth_core::provider::Rotation;
 use auth_core::record::RecordState;
 use auth_core::sealer::{DataKey, SealError, Sealer};
 use auth_core::store::StoreErrorKind;
+use auth_core::transport::{HttpRequest, HttpResponse, Transport, TransportError};
+use auth_http::HttpTransport;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use store_testkit::server::{Fault, Rotation as ServerRotation};
 
 use crate::setup::{Bench, HOUR};
@@ -128,6 +131,41 @@ async fn a_request_that_never_arrived_is_made_again() {
     source.token().await.unwrap();
     assert!(bench.refresh_token_is_alive().await);
     assert_eq!(bench.events.count("Recovered"), 1);
+}
+
+/// No connection, until there is one.
+#[derive(Clone, Debug, Default)]
+struct Wire(Arc<AtomicBool>);
+
+#[async_trait::async_trait]
+impl Transport for Wire {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        if self.0.load(Ordering::SeqCst) {
+            HttpTransport::new().send(request).await
+        } else {
+            Err(TransportError::not_sent("no connection"))
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_sent_after_a_pause_and_nobody_settles() {
+    let (bench, wire) = (Bench::new(), Wire::default());
+    let manager = bench.builder(bench.app()).transport(wire.clone()).build().unwrap();
+    let source = bench.logged_in(&manager).await;
+    bench.advance(HOUR);
+    for failures in 1..=3 {
+        assert_eq!(source.token().await.unwrap_err().kind(), &TokenErrorKind::Network);
+        let record = bench.record().await;
+        assert_eq!(record.mark, None);
+        assert_eq!(record.back_off.unwrap().failures, failures);
+        bench.advance(Duration::from_secs(5));
+    }
+    wire.0.store(true, Ordering::SeqCst);
+    source.token().await.unwrap();
+    let record = bench.record().await;
+    assert_eq!((bench.refreshes(), record.mark, record.back_off), (1, None, None));
+    assert_eq!(bench.events.count("Recovered"), 0);
 }
 
 #[tokio::test]

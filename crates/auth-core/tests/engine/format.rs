@@ -128,6 +128,18 @@ fn grants() {
 }
 
 #[test]
+fn grants_that_began_with_a_seed() {
+    let key = Key::grant(&Profile::default());
+    let mut grant = GrantRecord::new(Recipe::new("refresh_token", Target::new()), binding());
+    grant.refresh_token = Some("descendant".into());
+    grant.seed = Some(Secret::new("seed").hash());
+    grant.past_seeds = vec![Secret::new("first").hash(), Secret::new("second").hash()];
+    grant.note(AT, Outcome::LoggedIn, Some("refresh token given".into()));
+    check("grant-seed.json", &key, &pinned(grant.clone()));
+    check("grant-seed-ended.json", &key, &pinned(grant.tombstone(AT)));
+}
+
+#[test]
 fn tokens() {
     let key = Key::token(&Profile::default(), target().id());
     let mut record = TokenRecord::new(binding(), "client_credentials", target(), access());

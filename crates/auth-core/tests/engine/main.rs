@@ -2,15 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod bad_answers;
 mod conflicts;
 mod faults;
 mod format;
 mod hard_cases;
+mod late;
 mod login;
 mod logout;
 mod many;
+mod moody;
 mod never_lost;
+mod overtaken;
 mod renewable;
+mod resolver;
+mod seeds;
 mod setup;
 mod spill;
 mod storms;

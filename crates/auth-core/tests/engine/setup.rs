@@ -1,9 +1,11 @@
 //! A server, a store, a clock that can be turned, and a manager over them.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,18 +15,17 @@ use auth_core::grant::{AuthorizationCode, ClientCredentials, Grant as _};
 use auth_core::key::Key;
 use auth_core::observer::{Event, Observer};
 use auth_core::provider::Rotation;
-use auth_core::record::{Contents, GrantRecord, Recipe, Record};
-use auth_core::store::{
-    Capabilities, Lease, LeaseId, Listing, Operation, Page, RemoveIf, StoreError, StoreErrorKind, TokenStoreExt as _,
-    WriteIf,
-};
+use auth_core::record::{Contents, GrantRecord, Recipe};
+use auth_core::store::TokenStoreExt as _;
 use auth_core::token::TokenResponse;
+use auth_core::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use auth_core::{
-    ClientRegistration, MemoryStore, Profile, Secret, Target, TokenManager, TokenManagerBuilder, TokenSource,
-    TokenStore,
+    ClientRegistration, Profile, Secret, Target, TokenManager, TokenManagerBuilder, TokenSource, TokenStore,
 };
 use auth_http::HttpTransport;
 use store_testkit::server::{AuthorizationServer, AuthorizationServerBuilder, Client};
+
+use crate::moody::Moody;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -78,72 +79,42 @@ impl Observer for Events {
     }
 }
 
-/// A store whose writes fail on demand.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Moody {
-    pub(crate) inner: MemoryStore,
-    failing: Arc<Mutex<Vec<StoreErrorKind>>>,
+/// How long a test may take. The longest takes a fifth of it on a slow machine.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Ends the test run where a test hangs, and says which: a flight that waits for ever
+/// can't be told from a slow one otherwise.
+#[derive(Debug)]
+struct Limit {
+    _over: mpsc::Sender<Infallible>,
 }
 
-impl Moody {
-    /// The next saves fail like this, the first one first.
-    pub(crate) fn fail_saves(&self, kinds: &[StoreErrorKind]) {
-        self.failing.lock().unwrap().extend(kinds.iter().rev());
-    }
-
-    pub(crate) fn stop_failing(&self) {
-        self.failing.lock().unwrap().clear();
-    }
-
-    fn next_failure(&self) -> Option<StoreErrorKind> {
-        self.failing.lock().unwrap().pop()
+impl Limit {
+    fn of_this_test() -> Self {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let (over, ended) = mpsc::channel::<Infallible>();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let seconds = LIMIT.as_secs();
+                // Not by a macro: what those print is kept until the test ends.
+                let _ = writeln!(io::stderr(), "\n{test} hangs: it is not over after {seconds} seconds");
+                std::process::exit(101);
+            }
+        });
+        Self { _over: over }
     }
 }
+
+/// One client for all benches: to build one takes longer than most tests, and each
+/// request has its own connection anyway.
+#[derive(Debug)]
+struct SharedTransport;
 
 #[async_trait]
-impl TokenStore for Moody {
-    fn name(&self) -> &'static str {
-        "moody"
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-
-    async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.inner.load(key).await
-    }
-
-    async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
-        match self.next_failure() {
-            // Written, but nobody can know.
-            Some(StoreErrorKind::Ambiguous) => {
-                self.inner.save(record, when).await?;
-                Err(StoreError::new(StoreErrorKind::Ambiguous, Operation::Save, "moody"))
-            }
-            Some(kind) => Err(StoreError::new(kind, Operation::Save, "moody")),
-            None => self.inner.save(record, when).await,
-        }
-    }
-
-    async fn remove(&self, key: &Key, when: RemoveIf) -> Result<bool, StoreError> {
-        self.inner.remove(key, when).await
-    }
-
-    async fn list(&self, page: Page) -> Result<Listing, StoreError> {
-        self.inner.list(page).await
-    }
-
-    async fn try_lease(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<Lease, StoreError> {
-        self.inner.try_lease(key, id, ttl).await
-    }
-
-    async fn renew(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<bool, StoreError> {
-        self.inner.renew(key, id, ttl).await
-    }
-
-    async fn release(&self, key: &Key, id: &LeaseId) -> Result<(), StoreError> {
-        self.inner.release(key, id).await
+impl Transport for SharedTransport {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        static SHARED: LazyLock<HttpTransport> = LazyLock::new(HttpTransport::new);
+        SHARED.send(request).await
     }
 }
 
@@ -154,6 +125,7 @@ pub(crate) struct Bench {
     pub(crate) events: Events,
     pub(crate) profile: Profile,
     pub(crate) rotation: Rotation,
+    _limit: Limit,
 }
 
 impl Bench {
@@ -173,6 +145,7 @@ impl Bench {
             events: Events::default(),
             profile: Profile::new("ana").unwrap(),
             rotation: Rotation::Strict,
+            _limit: Limit::of_this_test(),
         }
     }
 
@@ -199,7 +172,7 @@ impl Bench {
     pub(crate) fn builder(&self, client: ClientRegistration) -> TokenManagerBuilder {
         let store: Arc<dyn TokenStore> = Arc::new(self.store.clone());
         TokenManager::builder(client, store)
-            .transport(HttpTransport::new())
+            .transport(SharedTransport)
             .clock(self.clock.clone())
             .observer(self.events.clone())
     }

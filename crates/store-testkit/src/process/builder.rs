@@ -18,7 +18,8 @@ use super::capture::Capture;
 pub const UNPRIVILEGED_USER: u32 = 65_534;
 
 /// Settings of a process to start. Its environment is empty but for what is set here, its
-/// standard input empty, its output captured.
+/// standard input empty, its output captured; it heeds SIGINT and SIGTERM even where this process
+/// ignores them.
 #[derive(Clone)]
 #[must_use = "nothing runs before spawn()"]
 pub struct ProcessBuilder {
@@ -106,6 +107,7 @@ impl ProcessBuilder {
     /// # Errors
     /// When the program can't be started.
     pub fn spawn(mut self) -> io::Result<Process> {
+        super::signals::not_handed_on();
         let mut copy = None;
         // Programs without a full path are the system's: everybody reaches them.
         if self.user.is_some() && Path::new(&self.program).is_absolute() {

@@ -15,6 +15,7 @@
 
 mod builder;
 mod capture;
+mod signals;
 mod workspace;
 
 use std::io;

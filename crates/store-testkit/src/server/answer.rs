@@ -117,7 +117,11 @@ impl Refusal {
 
 /// The connection is closed on purpose.
 #[derive(Debug)]
-pub(super) struct Dropped;
+pub(super) enum Dropped {
+    Silently,
+    /// These bytes are sent first, as they are.
+    Saying(Bytes),
+}
 
 impl fmt::Display for Dropped {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,7 +158,7 @@ impl Body for AnswerBody {
         match &mut self.end {
             End::Complete => Poll::Ready(None),
             End::Endless => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(ENDLESS_CHUNK))))),
-            End::Cut { flushed: true } => Poll::Ready(Some(Err(Dropped))),
+            End::Cut { flushed: true } => Poll::Ready(Some(Err(Dropped::Silently))),
             End::Cut { flushed } => {
                 // One turn of waiting lets the connection flush what was written so far.
                 *flushed = true;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
+    /// Connections accepted, those to `/control/…` included.
+    pub connections: u64,
     /// Requests that reached the token endpoint, also those that a fault then answered or dropped.
     pub token_requests: u64,
     /// The same by `grant_type`; a request without one counts as `""`.
@@ -55,6 +57,7 @@ impl Counters {
     /// The snapshot as JSON, one member per field: what `/control/counters` answers.
     pub fn to_json(&self) -> Value {
         json!({
+            "connections": self.connections,
             "token_requests": self.token_requests,
             "by_grant_type": self.by_grant_type,
             "refreshes_granted": self.refreshes_granted,

@@ -49,6 +49,7 @@ impl Endpoint {
 /// # use std::time::Duration;
 /// let limited = Fault::answer(429).header("retry-after", "2").times(3);
 /// let lost = Fault::drop_after_handling().grant_type("refresh_token");
+/// let nonsense = Fault::raw("SSH-2.0-OpenSSH\r\n").after_handling();
 /// let slow_and_lost = Fault::drop_after_handling().delay_after(Duration::from_millis(50));
 /// ```
 #[derive(Debug, Clone)]
@@ -73,6 +74,12 @@ impl Fault {
     pub fn answer(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::with(Effect::AnswerInstead(Answer::empty(status)))
+    }
+
+    /// These bytes instead of handling the request, whether they are HTTP or not; then the
+    /// connection is closed.
+    pub fn raw(bytes: impl Into<Bytes>) -> Self {
+        Self::with(Effect::RawInstead(bytes.into()))
     }
 
     /// A redirect instead of handling the request.
@@ -120,12 +127,15 @@ impl Fault {
         self
     }
 
-    /// The request is handled and committed, and only then the given answer sent in place of the
-    /// true one.
+    /// The request is handled and committed, and only then goes wrong what was to go wrong in
+    /// place of it.
     pub fn after_handling(mut self) -> Self {
-        if let Effect::AnswerInstead(answer) = self.effect {
-            self.effect = Effect::AnswerAfterwards(answer);
-        }
+        self.effect = match self.effect {
+            Effect::AnswerInstead(answer) => Effect::AnswerAfterwards(answer),
+            Effect::RawInstead(bytes) => Effect::RawAfterwards(bytes),
+            Effect::DropBefore => Effect::DropAfter,
+            effect => effect,
+        };
         self
     }
 
@@ -207,6 +217,8 @@ pub(super) enum Effect {
     None,
     AnswerInstead(Answer),
     AnswerAfterwards(Answer),
+    RawInstead(Bytes),
+    RawAfterwards(Bytes),
     DropBefore,
     DropAfter,
     Cut(usize),

@@ -1,17 +1,21 @@
 //! The thread that listens, and the way of a request through faults and handlers.
 
 use std::convert::Infallible;
+use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
@@ -66,6 +70,7 @@ async fn accept_until(
             _ = &mut stopped => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
+                    shared.state().counters.connections += 1;
                     tokio::spawn(serve_connection(Arc::clone(&shared), stream));
                 }
                 // Out of file descriptors: give the connections time to end.
@@ -78,11 +83,22 @@ async fn accept_until(
 async fn serve_connection(shared: Arc<Shared>, stream: TcpStream) {
     // Latency only; the connection works without it.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| serve(Arc::clone(&shared), request));
-    // The error is the client's going away or our own dropping of the connection.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let service = service_fn(move |request| Box::pin(serve(Arc::clone(&shared), request)));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let mut stream = connection.into_parts().io.into_inner();
+    // Other errors are the client's going away or our own dropping of the connection.
+    if let Some(bytes) = served.err().and_then(|error| last_words(&error)) {
+        let _ = stream.write_all(&bytes).await;
+    }
+    let _ = stream.shutdown().await;
+}
+
+fn last_words(error: &(dyn Error + 'static)) -> Option<Bytes> {
+    match error.source()?.downcast_ref()? {
+        Dropped::Saying(bytes) => Some(bytes.clone()),
+        Dropped::Silently => None,
+    }
 }
 
 async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<AnswerBody>, Dropped> {
@@ -97,7 +113,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     // hangs up, as real servers do.
     tokio::spawn(async move { pass(&shared, endpoint, &request).await })
         .await
-        .map_err(|_| Dropped)?
+        .map_err(|_| Dropped::Silently)?
 }
 
 async fn pass(shared: &Shared, endpoint: Endpoint, request: &ServedRequest) -> Result<Response<AnswerBody>, Dropped> {
@@ -156,10 +172,15 @@ fn apply(fault: &Fault, handle: impl FnOnce() -> Answer) -> Result<Response<Answ
             handle();
             Ok(answer.clone().whole())
         }
-        Effect::DropBefore => Err(Dropped),
+        Effect::RawInstead(bytes) => Err(Dropped::Saying(bytes.clone())),
+        Effect::RawAfterwards(bytes) => {
+            handle();
+            Err(Dropped::Saying(bytes.clone()))
+        }
+        Effect::DropBefore => Err(Dropped::Silently),
         Effect::DropAfter => {
             handle();
-            Err(Dropped)
+            Err(Dropped::Silently)
         }
         Effect::Cut(sent) => Ok(handle().cut_after(*sent)),
         Effect::Endless => Ok(handle().endless()),

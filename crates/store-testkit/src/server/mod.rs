@@ -47,6 +47,7 @@
 
 mod answer;
 mod authorize;
+mod bad_answer;
 mod builder;
 mod client;
 mod clock;
@@ -68,6 +69,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use bad_answer::{BadAnswer, CANARY, Meaning};
 pub use builder::{AccessTokenFormat, AuthorizationServerBuilder, ExpiresIn};
 pub use client::{Client, ClientAuthentication};
 pub use counters::{Counters, RefreshSend, SendOutcome};

@@ -28,7 +28,7 @@ impl ServedRequest {
         let body = Limited::new(body, MAX_BODY)
             .collect()
             .await
-            .map_err(|_| Dropped)?
+            .map_err(|_| Dropped::Silently)?
             .to_bytes();
         Ok(Self {
             method: head.method,

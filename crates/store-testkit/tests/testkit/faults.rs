@@ -1,7 +1,10 @@
+use std::collections::HashSet;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use store_testkit::server::{AuthorizationServer, Client, Endpoint, Fault, Gate, RefreshTokenState};
+use store_testkit::server::{
+    AuthorizationServer, BadAnswer, Client, Endpoint, Fault, Gate, Meaning, RefreshTokenState,
+};
 
 use crate::http::{FORM, call_api, form, get, open, refresh, refresh_body};
 
@@ -211,4 +214,41 @@ fn a_stopped_server_is_gone_even_with_requests_held() {
     let _ = stream.read_to_end(&mut rest);
     assert!(rest.is_empty());
     assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn raw_bytes_are_sent_as_they_are_with_the_request_handled_or_not() {
+    let raw = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nno end";
+    for (fault, state) in [
+        (Fault::raw(raw), RefreshTokenState::Live),
+        (Fault::raw(raw).after_handling(), RefreshTokenState::Spent),
+        (Fault::drop_before_handling().after_handling(), RefreshTokenState::Spent),
+    ] {
+        let server = server();
+        let login = server.log_in("app", "");
+        server.inject(fault.clone());
+        let crate::http::Reply::Broken { received } = refresh(&server, &login.refresh_token) else {
+            panic!("the answer was whole");
+        };
+        assert!(received == raw || received.is_empty(), "{received:?}");
+        assert_eq!(server.refresh_token_state(&login.refresh_token), Some(state));
+        assert_eq!(server.counters().connections, 1);
+    }
+}
+
+#[test]
+fn each_bad_answer_has_a_name_of_its_own_and_a_refusal_spends_nothing() {
+    let table = BadAnswer::table();
+    let names: HashSet<&str> = table.iter().map(|bad| bad.name).collect();
+    assert_eq!(names.len(), table.len());
+    let server = server();
+    for bad in table {
+        let Meaning::Refused { status, .. } = bad.meaning else {
+            continue;
+        };
+        let login = server.log_in("app", "");
+        server.inject(bad.fault);
+        assert_eq!(refresh(&server, &login.refresh_token).status(), status, "{}", bad.name);
+        assert_eq!(refresh(&server, &login.refresh_token).status(), 200, "{}", bad.name);
+    }
 }

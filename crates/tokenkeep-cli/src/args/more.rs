@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
 use super::TargetArgs;
+use super::bundle::{ProfileExport, ProfileImport};
 use crate::duration;
 
 /// Gets new tokens from the server now.
@@ -50,6 +51,12 @@ pub(crate) enum ProfileCommand {
     List(ProfileList),
     /// All that is known of one, without secrets, and where each thing came from
     Show(ProfileShow),
+    /// Give one another name; whoever uses the old one must know
+    Rename(ProfileRename),
+    /// Write profiles into a bundle, encrypted with a passphrase, for another store or machine
+    Export(ProfileExport),
+    /// Read profiles from a bundle
+    Import(ProfileImport),
     /// Remove one, with its client and all its tokens; no server is told
     Remove(ProfileRemove),
 }
@@ -71,6 +78,17 @@ pub(crate) struct ProfileShow {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Renames a profile.
+#[derive(Args)]
+pub(crate) struct ProfileRename {
+    /// The name it has
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// The name it gets
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
 }
 
 /// Removes a profile.

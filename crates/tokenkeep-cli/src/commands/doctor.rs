@@ -46,7 +46,7 @@ pub(crate) async fn run(global: &Global, args: &Doctor, managers: Managers) -> R
         Ok(settings) => {
             findings.push(configuration(global)?);
             findings.extend(permissions(&settings));
-            look_further(settings, global.quiet, managers, &mut findings).await;
+            look_further(settings, global, managers, &mut findings).await;
         }
     }
     if args.json {
@@ -63,8 +63,8 @@ pub(crate) async fn run(global: &Global, args: &Doctor, managers: Managers) -> R
     }
 }
 
-async fn look_further(settings: Settings, quiet: bool, managers: Managers, findings: &mut Vec<Finding>) {
-    match Session::open(settings, quiet, managers).await {
+async fn look_further(settings: Settings, global: &Global, managers: Managers, findings: &mut Vec<Finding>) {
+    match Session::open(settings, global, managers).await {
         Err(failure) => findings.push(Finding::of_failure("store", &failure)),
         Ok(session) => {
             findings.push(store(&session).await);

@@ -16,7 +16,8 @@ pub(super) async fn run(session: &Session, args: &Exec) -> Result<()> {
     if let Some(at_least) = args.min_valid {
         source = source.min_validity(at_least);
     }
-    let token = source.token().await.map_err(|error| token::no_token(session, &error))?;
+    let token = session.waiting(token::SERVER, source.token()).await;
+    let token = token.map_err(|error| token::no_token(session, &error))?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(Failure::new(Exit::Usage, "no command was given"));
     };

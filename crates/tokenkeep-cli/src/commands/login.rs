@@ -3,18 +3,25 @@
 mod client_credentials;
 mod code;
 mod paste;
-mod plan;
-mod provider;
-mod secret;
+pub(super) mod plan;
+pub(super) mod provider;
+mod rescue;
+pub(super) mod secret;
 mod token;
+mod turn;
+
+use std::sync::Arc;
 
 use tokenkeep::clock::Timestamp;
 use tokenkeep::error::{ConfigError, TokenErrorKind};
 use tokenkeep::key::Key;
-use tokenkeep::record::{ClientRecord, Contents, Recipe, RecordErrorKind};
+use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Recipe, RecordErrorKind};
 use tokenkeep::{ClientRegistration, TokenError, TokenManager};
 
 use self::plan::Plan;
+use self::rescue::Watched;
+use self::turn::Turn;
+use super::token::SERVER;
 use crate::args::{Flow, Login};
 use crate::duration;
 use crate::error::{Failure, Result};
@@ -23,17 +30,21 @@ use crate::session::Session;
 use crate::text::rfc3339;
 
 pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
-    let stored = readable(session, Key::client(session.profile()), args).await?;
+    let again = session.command("login --force");
+    let stored = readable(session, Key::client(session.profile()), args.force, &again).await?;
     let stored = stored.and_then(Contents::into_client);
-    let grant = readable(session, Key::grant(session.profile()), args).await?;
+    let grant = readable(session, Key::grant(session.profile()), args.force, &again).await?;
     let grant = grant.and_then(Contents::into_grant);
     let plan = Plan::resolve(session, args, stored.as_ref(), grant.as_ref()).await?;
-    if let Some(stored) = &stored
-        && grant.is_some_and(|grant| grant.ended.is_none())
-        && !args.force
-    {
-        refuse_other_client(session, stored, &plan.registration)?;
-    }
+    refuse_other_client(session, args, stored.as_ref(), grant.as_ref(), &plan)?;
+    // To its end: whoever waits for us goes on then.
+    let _turn = match plan.flow {
+        Flow::Code | Flow::Paste => match turn::take(session, args, &plan, grant.as_ref()).await? {
+            Turn::Ours(lock) => lock,
+            Turn::Done(end) => return report(session, &plan, end).await,
+        },
+        Flow::ClientCredentials | Flow::Token => None,
+    };
     let end = match plan.flow {
         Flow::Code => code::run(session, &plan, &args.browser).await,
         Flow::Paste => paste::run(session, &plan).await,
@@ -45,7 +56,7 @@ pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
 
 /// What is kept under a key; with `--force` a record that can't be read is as good
 /// as none.
-async fn readable(session: &Session, key: Key, args: &Login) -> Result<Option<Contents>> {
+pub(super) async fn readable(session: &Session, key: Key, force: bool, again: &str) -> Result<Option<Contents>> {
     let Some(record) = session.store.load(&key).await? else {
         return Ok(None);
     };
@@ -55,35 +66,36 @@ async fn readable(session: &Session, key: Key, args: &Login) -> Result<Option<Co
         Err(error) if matches!(error.kind(), RecordErrorKind::NewerFormat { .. }) => {
             Err(error.into_store_error(session.store.name()).into())
         }
-        Err(_) if args.force => Ok(None),
+        Err(_) if force => Ok(None),
         Err(error) => {
             let failure = Failure::from(error.into_store_error(session.store.name()));
-            Err(failure.hint(format!(
-                "replace it by a new login: {}",
-                session.command("login --force")
-            )))
+            Err(failure.hint(format!("replace it: {again}")))
         }
     }
 }
 
 /// Keeps the client, does the rest of the login, and takes the client back if that
-/// fails for good.
-async fn with_client<T>(
+/// fails for good. Tokens that the store does not take are kept elsewhere.
+async fn with_client(
     session: &Session,
     plan: &Plan,
-    rest: impl AsyncFnOnce(TokenManager) -> Result<T, TokenError>,
-) -> Result<T> {
-    let manager = session.manager(plan.registration.clone())?;
+    rest: impl AsyncFnOnce(TokenManager) -> Result<Option<Timestamp>, TokenError>,
+) -> Result<Option<Timestamp>> {
+    let watched = Arc::new(Watched::new(session.store.clone()));
+    let manager = session.manager_over(plan.registration.clone(), watched.clone())?;
     let replaced = session.replace_client(&plan.registration).await?;
-    match rest(manager).await {
-        Ok(done) => Ok(done),
-        Err(error) => {
-            if came_to_nothing(error.kind()) {
-                session.restore_client(replaced).await;
-            }
-            Err(refused(session, &error))
-        }
+    let error = match session.waiting(SERVER, rest(manager.clone())).await {
+        Ok(end) => return Ok(end),
+        Err(error) => error,
+    };
+    if came_to_nothing(error.kind()) {
+        session.restore_client(replaced).await;
     }
+    let by_a_person = matches!(plan.flow, Flow::Code | Flow::Paste);
+    if by_a_person && matches!(error.kind(), TokenErrorKind::Store(_)) {
+        return rescue::keep(session, plan, &manager, &watched, error).await;
+    }
+    Err(refused(session, &error))
 }
 
 // Where the store or the time failed, the tokens may still be saved behind us, and
@@ -113,15 +125,24 @@ fn refused(session: &Session, error: &TokenError) -> Failure {
     session.advise(failure, error)
 }
 
-fn refuse_other_client(session: &Session, stored: &ClientRecord, asked: &ClientRegistration) -> Result<()> {
-    let ours = ClientRegistration::from_record(stored.clone()).binding();
-    if ours == asked.binding() {
+fn refuse_other_client(
+    session: &Session,
+    args: &Login,
+    stored: Option<&ClientRecord>,
+    grant: Option<&GrantRecord>,
+    plan: &Plan,
+) -> Result<()> {
+    let Some(stored) = stored.filter(|_| grant.is_some_and(|grant| grant.ended.is_none()) && !args.force) else {
+        return Ok(());
+    };
+    let ours = ClientRegistration::from_record(stored.clone());
+    if ours.binding() == plan.registration.binding() {
         return Ok(());
     }
     let message = format!(
         "profile {} holds a login of another client or server: {}",
         session.profile(),
-        described(&ClientRegistration::from_record(stored.clone()))
+        described(&ours)
     );
     Err(Failure::new(Exit::Configuration, message).hint("choose another name with -p, or replace it with --force"))
 }
@@ -159,15 +180,17 @@ async fn report(session: &Session, plan: &Plan, end: Option<Timestamp>) -> Resul
     Ok(())
 }
 
-fn how_kept(session: &Session) -> &'static str {
+/// How the store keeps secrets, for people.
+pub(super) fn how_kept(session: &Session) -> &'static str {
     match session.store.name() {
-        "json" => "not encrypted, in a file that only you can read",
+        "json" | "sqlite" => "not encrypted, in a file that only you can read",
         "memory" => "in memory, so gone when this command ends",
         _ => "not encrypted",
     }
 }
 
-fn described(registration: &ClientRegistration) -> String {
+/// A client and its server, for people.
+pub(super) fn described(registration: &ClientRegistration) -> String {
     let provider = registration.provider();
     let issuer = provider.issuer.as_ref().map(ToString::to_string);
     let place = issuer.or_else(|| provider.token_endpoint.as_ref().map(ToString::to_string));

@@ -2,6 +2,7 @@
 
 use super::token;
 use crate::error::Result;
+use crate::grant_lease::IN_USE;
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session) -> Result<()> {
@@ -20,7 +21,8 @@ pub(super) async fn run(session: &Session) -> Result<()> {
             "the server is not told: the tokens live on there until they end{instead}"
         ));
     }
-    let ended = manager.logout(session.profile()).await;
+    let ended = manager.logout(session.profile());
+    let ended = session.waiting(IN_USE, ended).await;
     let ended = ended.map_err(|error| token::no_token(session, &error))?;
     session.notice(&said(session, ended, "the login is forgotten here"));
     Ok(())

@@ -1,7 +1,11 @@
 //! `tokenkeep profile`: the profiles of the store.
 
+pub(super) mod export;
+mod import;
 mod list;
+mod passphrase;
 mod remove;
+mod rename;
 mod show;
 
 use tokenkeep::Profile;
@@ -15,6 +19,9 @@ pub(super) async fn run(session: &Session, command: &ProfileCommand) -> Result<(
     match command {
         ProfileCommand::List(args) => list::run(session, args).await,
         ProfileCommand::Show(args) => show::run(&of(session, args.name.as_deref()).await?, args.json).await,
+        ProfileCommand::Export(args) => export::run(session, args).await,
+        ProfileCommand::Import(args) => import::run(session, args).await,
+        ProfileCommand::Rename(args) => rename::run(session, args).await,
         ProfileCommand::Remove(args) => remove::run(&of(session, args.name.as_deref()).await?, args.yes).await,
     }
 }

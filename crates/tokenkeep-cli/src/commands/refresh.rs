@@ -80,7 +80,7 @@ async fn refresh(session: &Session, profile: &Profile, args: &Refresh, several: 
             _ => {}
         }
     }
-    let token = source.force().await.map_err(failed)?;
+    let token = session.waiting(token::SERVER, source.force()).await.map_err(failed)?;
     Ok(Outcome::Refreshed(token.expires_at()))
 }
 

@@ -33,7 +33,10 @@ pub(super) async fn run(session: &Session, args: &Request) -> Result<()> {
     if let Some(body) = call.body {
         request = request.body(body);
     }
-    let response = request.send().await.map_err(|error| failed(session, error))?;
+    let response = session
+        .waiting("waiting for the API", request.send())
+        .await
+        .map_err(|error| failed(session, error))?;
     answer(args, response).await
 }
 

@@ -4,12 +4,13 @@ use tokenkeep::TokenError;
 use tokenkeep::error::{ConfigError, TokenErrorKind};
 
 use super::logout::said;
+use super::token;
 use crate::error::{Failure, Result};
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session) -> Result<()> {
     let manager = session.manager(session.registration().await?)?;
-    let ended = manager.revoke(session.profile()).await;
+    let ended = session.waiting(token::SERVER, manager.revoke(session.profile())).await;
     let ended = ended.map_err(|error| refused(session, &error))?;
     session.notice(&said(
         session,

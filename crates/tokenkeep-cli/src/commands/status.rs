@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokenkeep::Profile;
 use tokenkeep::clock::Timestamp;
 use tokenkeep::key::{Key, Part};
-use tokenkeep::record::{Contents, GrantRecord};
+use tokenkeep::record::{Contents, GrantRecord, RecordState};
 use tokenkeep::store::TokenStoreExt as _;
 
 pub(super) use self::entry::Entry;
@@ -60,15 +60,20 @@ pub(super) async fn entries(session: &Session, profiles: &[Profile]) -> Vec<Entr
 /// The profiles that the store holds.
 pub(super) async fn profiles(session: &Session) -> Result<Vec<Profile>> {
     let all = session.store.list_all().await?;
-    // A login under way or a left-over token makes no profile.
-    let kept = all
-        .into_iter()
-        .filter(|listed| matches!(listed.key.part(), Part::Client | Part::Grant));
+    // A login under way, a left-over token, or a tombstone alone makes no profile.
+    let kept = all.into_iter().filter(|listed| match listed.key.part() {
+        Part::Client => true,
+        Part::Grant => listed.hints.state != Some(RecordState::LoggedOut),
+        _ => false,
+    });
     let profiles: BTreeSet<Profile> = kept.map(|listed| listed.key.profile().clone()).collect();
     Ok(profiles.into_iter().collect())
 }
 
 async fn listed(session: &Session, wanted: &[Profile]) -> Result<Vec<Profile>> {
+    if !session.store.capabilities().lists && !wanted.is_empty() {
+        return kept(session, wanted).await;
+    }
     let mut listed = profiles(session).await?;
     for profile in wanted {
         if !listed.contains(profile) {
@@ -77,6 +82,17 @@ async fn listed(session: &Session, wanted: &[Profile]) -> Result<Vec<Profile>> {
     }
     listed.retain(|profile| wanted.is_empty() || wanted.contains(profile));
     Ok(listed)
+}
+
+/// The same profiles, each looked for by its name: for a store that can't list.
+async fn kept(session: &Session, wanted: &[Profile]) -> Result<Vec<Profile>> {
+    for profile in wanted {
+        let client = session.store.load(&Key::client(profile)).await?;
+        if client.is_none() && session.store.load(&Key::grant(profile)).await?.is_none() {
+            return Err(session.unknown_profile(profile).await);
+        }
+    }
+    Ok(wanted.to_vec())
 }
 
 async fn read(session: &Session, profile: &Profile) -> Entry {

@@ -13,16 +13,22 @@ use crate::output;
 use crate::session::Session;
 use crate::settings::target_of_flags;
 
+/// For whom a command waits, mostly.
+pub(super) const SERVER: &str = "waiting for the authorization server";
+
 pub(super) async fn run(session: &Session, args: &Token) -> Result<()> {
     let mut source = source(session, &args.target).await?;
     if let Some(at_least) = args.min_valid {
         source = source.min_validity(at_least);
     }
-    let token = if args.force {
-        source.force().await
-    } else {
-        source.token().await
+    let token = async {
+        if args.force {
+            source.force().await
+        } else {
+            source.token().await
+        }
     };
+    let token = session.waiting(SERVER, token).await;
     let token = token.map_err(|error| no_token(session, &error))?;
     let text = args.output.render(&token, session.profile(), Session::now())?;
     output::result(text.as_bytes())

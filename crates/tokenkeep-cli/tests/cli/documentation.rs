@@ -18,11 +18,29 @@ fn every_example_of_the_page_runs() {
         "refresh_token": login.refresh_token,
         "expires_in": 3600,
     });
+    let (old, token_endpoint) = (world.server.log_in("desktop", "read"), world.server.token_endpoint());
+    let credentials = format!(
+        "client_id=desktop\nrefresh_token={}\ntoken_endpoint={token_endpoint}\n",
+        old.refresh_token
+    );
+    let credentials_json = serde_json::json!({
+        "client_id": "desktop",
+        "refresh_token": old.refresh_token,
+        "token_endpoint": token_endpoint,
+    })
+    .to_string();
     for (name, text) in [
         ("secret.txt", SECRET),
         ("access-token.txt", "opaque"),
         ("token-response.json", &response.to_string()),
         ("body.json", "{}"),
+        ("credentials.env", &credentials),
+        ("credentials.json", &credentials_json),
+        (
+            "client-secret.json",
+            &serde_json::json!({ "client_secret": SECRET }).to_string(),
+        ),
+        ("passphrase.txt", "correct horse battery staple"),
     ] {
         std::fs::write(folder.join(name), text).unwrap();
     }
@@ -45,6 +63,7 @@ fn every_example_of_the_page_runs() {
 fn the_page_names_every_option() {
     let world = World::new();
     for command in [
+        "init",
         "login",
         "token",
         "request",
@@ -55,7 +74,10 @@ fn the_page_names_every_option() {
         "exec",
         "profile list",
         "profile show",
+        "profile rename",
         "profile remove",
+        "profile export",
+        "profile import",
         "store check",
         "doctor",
         "completions",

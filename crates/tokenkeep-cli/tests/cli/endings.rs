@@ -122,4 +122,35 @@ fn a_provider_that_cannot_revoke() {
     let logout = world.run("logout");
     assert_code(&logout, 0);
     assert!(logout.stderr().contains("until they end\n"), "{}", logout.stderr());
+
+    // Where it is can be said, once: it is kept with the server's other endpoints.
+    let revocation = world.server.revocation_endpoint();
+    let login = format!("login --flow client-credentials --revocation-endpoint {revocation}");
+    assert_code(&world.run(&login), 0);
+    assert_code(&world.run("login --flow client-credentials --force"), 0);
+    let token = world.run("token").stdout();
+    assert_code(&world.run("revoke"), 0);
+    assert!(!world.server.is_live(token.trim()));
+    let unusable = world.run("login --flow client-credentials --revocation-endpoint http://auth.example/revoke");
+    assert_fails(&unusable, 3, &["revocation_endpoint can't be used"]);
+}
+
+#[test]
+fn a_revocation_endpoint_from_the_configuration_or_the_environment() {
+    let world = World::new();
+    let (token, revocation) = (world.server.token_endpoint(), world.server.revocation_endpoint());
+    let login =
+        format!("login --flow client-credentials --token-endpoint {token} --client-id app --client-secret-stdin");
+    let variable = world
+        .command(&format!("-p one {login}"))
+        .env("TOKENKEEP_REVOCATION_ENDPOINT", &revocation);
+    assert_code(&super::support::end(variable.stdin(SECRET)), 0);
+    world.write_config(&format!("[profiles.other]\nrevocation_endpoint = '{revocation}'\n"));
+    assert_code(&world.run_with(&format!("-p other {login}"), SECRET), 0);
+    for profile in ["one", "other"] {
+        let shown = parsed(&world.run(&format!("profile show {profile} --json")));
+        assert_eq!(shown["client"]["revocation_endpoint"], revocation);
+        assert_code(&world.run(&format!("-p {profile} revoke")), 0);
+    }
+    assert!(world.server.live_access_tokens().is_empty());
 }

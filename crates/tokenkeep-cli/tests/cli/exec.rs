@@ -96,6 +96,20 @@ fn signals_reach_the_command() {
     assert_eq!(process.wait(LIMIT).unwrap().signal(), Some(15));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_is_ignored_stays_so() {
+    let world = World::new();
+    world.log_in_service("default");
+    let kill = "kill -INT $$; echo went on";
+    for (trap, code, said) in [("trap '' INT", Some(0), "went on\n"), ("true", None, "")] {
+        let outer = format!("{trap}; exec \"$0\" exec -- /bin/sh -c '{kill}'");
+        let shell = world.program("/bin/sh").args(["-c", &outer, super::support::BIN]);
+        let output = end(shell);
+        assert_eq!((output.code(), &*output.stdout()), (code, said), "{}", output.stderr());
+    }
+}
+
 #[test]
 fn a_command_that_cannot_be_run() {
     let world = World::new();

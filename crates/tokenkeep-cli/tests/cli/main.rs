@@ -3,19 +3,24 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod browser;
+mod bundle;
 mod configuration;
 mod doctor;
 mod documentation;
 mod endings;
 mod errors;
 mod exec;
+mod init;
 mod login;
 mod profile;
 mod refresh;
 mod request;
+mod requirements;
 mod secrets;
 mod status;
 mod store;
 mod support;
 mod token;
 mod tools;
+mod turns;
+mod waiting;

@@ -181,3 +181,38 @@ fn remove_asks_at_a_terminal() {
     assert_eq!(output.code(), Some(0), "{}", output.stdout());
     assert_code(&world.run("-p ci token"), 3);
 }
+
+#[test]
+fn rename_takes_everything_along() {
+    let world = World::new();
+    let login = world.log_in_person("old");
+    world.log_in_service("taken");
+    assert_fails(
+        &world.run("profile rename old taken"),
+        3,
+        &["already has a profile taken", "profile remove"],
+    );
+    assert_fails(&world.run("profile rename old old"), 2, &["the same"]);
+    assert_fails(
+        &world.run("profile rename odl new"),
+        3,
+        &["no profile odl", "it has old"],
+    );
+    world.write_config("[profiles.old]\nclient_id = 'desktop'\n");
+    let renamed = world.run("profile rename old new");
+    assert_code(&renamed, 0);
+    let words = "profile old is new now, in json:";
+    assert!(renamed.stderr().contains(words), "{}", renamed.stderr());
+    assert!(
+        renamed.stderr().contains("configuration file still speaks of old"),
+        "{}",
+        renamed.stderr()
+    );
+    assert_eq!(world.run("-p new token").stdout().trim(), login.access_token);
+    assert_eq!(world.run("profile list").stdout(), "new    valid\ntaken  valid\n");
+    assert_fails(&world.run("-p old token"), 3, &["no profile old"]);
+    // Back again, over what the first time has left.
+    assert_code(&world.run("profile rename new old"), 0);
+    assert_code(&world.run("-p old token --force"), 0);
+    assert_eq!(world.server.counters().refreshes_granted, 1);
+}

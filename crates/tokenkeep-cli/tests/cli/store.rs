@@ -45,6 +45,27 @@ fn a_good_store() {
     assert_eq!(memory["promises"]["persistence"], "ends with the process");
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_sqlite_database() {
+    let world = World::new();
+    let url = format!("sqlite:{}", world.home().join("made/tokens.sqlite").display());
+    let run = |arguments: &str| world.run(&format!("--store {url} {arguments}"));
+    assert_code(&run("store check"), 0);
+    let check = parsed(&run("store check --json"));
+    assert_eq!(check["kind"], "sqlite");
+    assert_eq!(check["promises"]["persistence"], "durable on this node");
+    let issuer = world.server.issuer();
+    let login = format!(
+        "--store {url} -p ci login --flow client-credentials --issuer {issuer} --client-id app --client-secret-stdin"
+    );
+    assert_code(&world.run_with(&login, super::support::SECRET), 0);
+    let token = run("-p ci token").stdout();
+    assert!(world.server.is_live(token.trim()), "{token}");
+    assert_eq!(run("profile list").stdout(), "ci  valid\n");
+    assert!(!world.store_file().exists(), "the default store was used");
+}
+
 #[test]
 fn nothing_of_it_stays_and_nothing_else_is_touched() {
     let world = World::new();

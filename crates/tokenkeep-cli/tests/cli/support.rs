@@ -14,7 +14,7 @@ use store_testkit::server::{AuthorizationServer, AuthorizationServerBuilder, Cli
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// The client secret. Nothing but the store may ever show it.
 pub(crate) const SECRET: &str = "canary-client-secret";
-const BIN: &str = env!("CARGO_BIN_EXE_tokenkeep");
+pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_tokenkeep");
 
 /// A server with a service client `app` and a person's client `desktop`, and an
 /// empty home folder.
@@ -54,8 +54,12 @@ impl World {
 
     /// The command with these arguments: `"-p x token"`.
     pub(crate) fn command(&self, arguments: &str) -> ProcessBuilder {
-        ProcessBuilder::new(BIN)
-            .args(arguments.split_whitespace())
+        self.program(BIN).args(arguments.split_whitespace())
+    }
+
+    /// Another program, in the same home.
+    pub(crate) fn program(&self, program: &str) -> ProcessBuilder {
+        ProcessBuilder::new(program)
             .env("HOME", self.home())
             .env("XDG_DATA_HOME", self.home().join("data"))
             .env("XDG_CONFIG_HOME", self.home().join("config"))

@@ -114,7 +114,7 @@ impl Ledger<'_> {
     }
 
     /// Saves; what is not known to be saved is tried once more at once.
-    async fn save_once(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
+    pub(super) async fn save_once(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
         match self.core.store.save(record, when).await {
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.core.store.save(record, when).await,
             outcome => outcome,
@@ -187,6 +187,7 @@ fn rebased(current: GrantRecord, child: GrantRecord) -> GrantRecord {
     GrantRecord {
         history: current.history,
         seed: current.seed,
+        past_seeds: current.past_seeds,
         ..child
     }
 }

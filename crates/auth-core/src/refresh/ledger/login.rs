@@ -146,11 +146,21 @@ impl Ledger<'_> {
         Ok(())
     }
 
+    // A record that can't be read may be replaced by a login all the same.
+    async fn with_past_seeds(&self, mut record: GrantRecord) -> GrantRecord {
+        let stored = self.core.store.load_contents(&self.key).await;
+        let earlier = stored.ok().flatten().and_then(|(_, contents)| contents.into_grant());
+        if let Some(earlier) = earlier {
+            record.replaces(&earlier);
+        }
+        record
+    }
+
     async fn put_login(&self, record: &GrantRecord) -> Result<(), TokenError> {
         let keep_until = record
             .refresh_expires_at
             .map(|end| end.plus(super::commit::KEPT_AFTER_END));
-        let contents = Contents::from(record.clone());
+        let contents = Contents::from(self.with_past_seeds(record.clone()).await);
         let saved = self.core.store.replace_contents(&self.key, &contents, keep_until).await;
         saved.map_err(|error| TokenError::store(error, OPERATION).of_profile(&self.demand.profile))?;
         self.core.start_anew(&self.demand.profile);

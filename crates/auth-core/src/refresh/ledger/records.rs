@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::error::{ConfigError, TokenError};
 use crate::key::Key;
 use crate::record::{AccessEntry, Contents, GrantRecord, TokenRecord, Version};
-use crate::store::{Persistence, StoreError, TokenStore as _, TokenStoreExt as _};
+use crate::store::{StoreError, TokenStore as _, TokenStoreExt as _};
 use crate::token::AccessToken;
 
 /// What was read: the grant record, and the token stored for the target asked for.
@@ -96,8 +96,8 @@ impl Ledger<'_> {
     /// A refresh token in a store that may forget it at any time is not spent: its
     /// child would be lost with the next eviction.
     pub(super) fn check_persistence(&self) -> Result<(), TokenError> {
-        let volatile = self.core.store.capabilities().persistence == Persistence::Evictable;
-        if volatile && !self.core.options.allow_volatile_refresh_tokens {
+        let capabilities = self.core.store.capabilities();
+        if capabilities.refuses_refresh_tokens() && !self.core.options.allow_volatile_refresh_tokens {
             let store = self.core.store.name().to_owned();
             return Err(TokenError::config(ConfigError::VolatileStore { store }, OPERATION));
         }

@@ -103,7 +103,8 @@ pub(crate) fn before_spend(situation: &Situation<'_>, demand: &Demand) -> Step {
     }
 }
 
-fn end_of(record: &GrantRecord) -> ReauthReason {
+/// How a login ended whose record is a tombstone.
+pub(crate) fn end_of(record: &GrantRecord) -> ReauthReason {
     match &record.departure {
         Some(departure) => ReauthReason::Moved {
             to: departure.to.clone(),

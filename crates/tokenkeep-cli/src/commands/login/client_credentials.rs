@@ -11,6 +11,7 @@ use tokenkeep::{MemoryStore, TokenStore};
 
 use super::plan::Plan;
 use super::{recipe, refused, with_client};
+use crate::commands::token::SERVER;
 use crate::error::Result;
 use crate::session::Session;
 
@@ -22,10 +23,14 @@ pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timesta
     let scratch: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
     let trial = session.manager_over(plan.registration.clone(), scratch.clone())?;
     trial.enrol(session.profile(), recipe(GRANT, plan)).await?;
-    let got = trial.source(session.profile()).token().await;
+    let source = trial.source(session.profile());
+    let got = session.waiting(SERVER, source.token()).await;
     let token = got.map_err(|error| refused(session, &error))?;
     with_client(session, plan, async |manager| {
-        manager.enrol(session.profile(), recipe(GRANT, plan)).await
+        manager
+            .enrol(session.profile(), recipe(GRANT, plan))
+            .await
+            .map(|()| None)
     })
     .await?;
     if let Err(error) = keep(session, plan, &scratch).await {

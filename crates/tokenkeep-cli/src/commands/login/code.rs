@@ -22,7 +22,8 @@ use crate::input;
 use crate::output;
 use crate::session::Session;
 
-const TIMEOUT: Duration = Duration::from_secs(180);
+/// How long to wait for a person.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(180);
 
 pub(super) async fn run(session: &Session, plan: &Plan, args: &BrowserArgs) -> Result<Option<Timestamp>> {
     let login = LoopbackLogin::new(session.manager(plan.registration.clone())?)
@@ -43,13 +44,15 @@ pub(super) async fn run(session: &Session, plan: &Plan, args: &BrowserArgs) -> R
     let received = received.map_err(|error| failed(session, error))?;
     let exchange = |code| {
         with_client(session, plan, async |manager| {
-            manager.finish_login(session.profile(), code).await
+            manager
+                .finish_login(session.profile(), code)
+                .await
+                .map(|token| token.expires_at())
         })
     };
-    let token = received
+    received
         .finish(exchange, |failure: &Failure| failure.chain().join(": "))
-        .await?;
-    Ok(token.expires_at())
+        .await
 }
 
 /// Whether we can listen where this redirect URI leads to.

@@ -32,11 +32,13 @@ pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timesta
     // Whatever was pasted: this login is over, its state and verifier are used up.
     session.store.remove(&key, RemoveIf::Any).await?;
     let exchange: CodeExchange = exchange.map_err(|error| bad_paste(session, error))?;
-    let token = with_client(session, plan, async |manager| {
-        manager.finish_login(session.profile(), exchange).await
+    with_client(session, plan, async |manager| {
+        manager
+            .finish_login(session.profile(), exchange)
+            .await
+            .map(|token| token.expires_at())
     })
-    .await?;
-    Ok(token.expires_at())
+    .await
 }
 
 /// Written before anybody goes to a browser: a store that can't be written is found

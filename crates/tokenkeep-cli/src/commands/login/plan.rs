@@ -8,7 +8,7 @@ use tokenkeep::record::{ClientRecord, GrantRecord};
 use tokenkeep::{ClientRegistration, SecretSource, Target};
 
 use super::{code, provider, secret};
-use crate::args::{Flow, Login};
+use crate::args::{ClientArgs, Flow, Login, TargetArgs};
 use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
@@ -37,17 +37,13 @@ impl Plan {
         grant: Option<&GrantRecord>,
     ) -> Result<Self> {
         let config = &session.settings.config;
-        let redirect_uri = pick(
-            args.client.redirect_uri.as_ref(),
-            "redirect_uri",
-            config.redirect_uri.as_ref(),
-        )?;
+        let redirect_uri = pick(args.redirect_uri.as_ref(), "redirect_uri", config.redirect_uri.as_ref())?;
         let redirect_uri = redirect_uri.unwrap_or_else(|| REDIRECT_URI.to_owned());
         let flow = flow(session, args, grant, &redirect_uri)?;
-        let way = client_auth(session, args)?;
+        let way = client_auth(session, &args.client)?;
         let client_id = client_id(session, args, stored, flow)?;
         let provider = provider::resolve(session, &args.server, stored, flow).await?;
-        let target = target(session, args, grant, &provider.default_scopes)?;
+        let target = target(session, &args.target, grant, &provider.default_scopes)?;
         let same = stored.filter(|stored| stored.client_id == client_id);
         let kept_way = same.and_then(|same| same.authentication);
         let wanted = secret::Wanted {
@@ -120,22 +116,23 @@ fn client_id(session: &Session, args: &Login, stored: Option<&ClientRecord>, flo
     }
 }
 
-fn client_auth(session: &Session, args: &Login) -> Result<Option<ClientAuthMethod>> {
+pub(in crate::commands) fn client_auth(session: &Session, args: &ClientArgs) -> Result<Option<ClientAuthMethod>> {
     let config = &session.settings.config;
-    let given = pick(
-        args.client.client_auth.as_ref(),
-        "client_auth",
-        config.client_auth.as_ref(),
-    )?;
+    let given = pick(args.client_auth.as_ref(), "client_auth", config.client_auth.as_ref())?;
     let parsed = given.map(|text| text.parse().map_err(|error| unusable("client_auth", error)));
     parsed.transpose()
 }
 
-fn target(session: &Session, args: &Login, grant: Option<&GrantRecord>, usual: &[String]) -> Result<Target> {
+pub(in crate::commands) fn target(
+    session: &Session,
+    args: &TargetArgs,
+    grant: Option<&GrantRecord>,
+    usual: &[String],
+) -> Result<Target> {
     let config = &session.settings.config;
-    let scopes = pick_words(&args.target.scope, "scope", &config.scope)?;
-    let audience = pick(args.target.audience.as_ref(), "audience", config.audience.as_ref())?;
-    let resources = pick_words(&args.target.resource, "resource", &config.resource)?;
+    let scopes = pick_words(&args.scope, "scope", &config.scope)?;
+    let audience = pick(args.audience.as_ref(), "audience", config.audience.as_ref())?;
+    let resources = pick_words(&args.resource, "resource", &config.resource)?;
     let named = build_target(scopes.clone(), audience.clone(), resources.clone());
     Ok(match grant {
         Some(grant) if named.is_default() => grant.recipe.target.clone(),
@@ -145,12 +142,12 @@ fn target(session: &Session, args: &Login, grant: Option<&GrantRecord>, usual: &
 }
 
 /// The error that a setting makes no sense.
-pub(super) fn unusable(setting: &str, why: impl fmt::Display) -> Failure {
+pub(in crate::commands) fn unusable(setting: &str, why: impl fmt::Display) -> Failure {
     Failure::new(Exit::Configuration, format!("{setting} can't be used: {why}"))
 }
 
 /// The error that a setting is nowhere; it names every place that was looked at.
-pub(super) fn missing(session: &Session, setting: &str, flag: &str) -> Failure {
+pub(in crate::commands) fn missing(session: &Session, setting: &str, flag: &str) -> Failure {
     let message = format!(
         "{setting} is missing (looked in {flag}, {}, {setting} of [profiles.{profile}] in the configuration file, \
          profile {profile} in the store)",

@@ -25,37 +25,46 @@ pub(super) async fn resolve(
     flow: Flow,
 ) -> Result<Provider> {
     let named = Named::resolve(session, args)?;
-    let mut provider = match (named, stored) {
-        (Named { kind: None, .. }, Some(stored)) => stored.provider.clone(),
-        (Named { kind: None, .. }, None) if flow == Flow::Token => without_endpoints()?,
-        (Named { kind: None, .. }, None) => return Err(missing(session, "issuer", "--issuer or --token-endpoint")),
-        (
-            Named {
-                kind: Some(kind),
-                authorization,
-            },
-            _,
-        ) => kind.provider(authorization).await?,
+    let mut provider = match (&named.kind, stored) {
+        (Some(kind), _) => kind.provider()?,
+        (None, Some(stored)) => stored.provider.clone(),
+        (None, None) if flow == Flow::Token => without_endpoints()?,
+        (None, None) => return Err(missing(session, "issuer", "--issuer or --token-endpoint")),
     };
-    let config = &session.settings.config;
-    if let Some(rotation) = pick(args.rotation.as_ref(), "rotation", config.rotation.as_ref())? {
-        provider.rotation = parse_rotation(&rotation)?;
+    if provider.token_endpoint.is_none()
+        && let Some(issuer) = &provider.issuer
+    {
+        let transport = HttpTransport::new();
+        let asked = discovery::discover(&transport, issuer);
+        let discovered = session
+            .waiting("asking the authorization server for its endpoints", asked)
+            .await;
+        provider = with_habits_of(&provider, discovered.map_err(undiscovered)?);
     }
-    let lifetime = args.default_lifetime.map(|seconds| seconds.to_string());
-    let configured = config.default_lifetime.map(|seconds| seconds.to_string());
-    if let Some(seconds) = pick(lifetime.as_ref(), "default_lifetime", configured.as_ref())? {
-        let seconds = seconds
-            .parse()
-            .map_err(|_| unusable("default_lifetime", "write a number of seconds"))?;
-        provider.default_lifetime = Some(Duration::from_secs(seconds));
-    }
-    Ok(provider)
+    named.change(session, args, provider)
+}
+
+/// The authorization server as it is named, or as it is kept; nobody is asked. It may
+/// lack its endpoints.
+pub(in crate::commands) fn as_named(
+    session: &Session,
+    args: &ServerArgs,
+    stored: Option<&ClientRecord>,
+) -> Result<Provider> {
+    let named = Named::resolve(session, args)?;
+    let provider = match (&named.kind, stored) {
+        (Some(kind), _) => kind.provider()?,
+        (None, Some(stored)) => stored.provider.clone(),
+        (None, None) => without_endpoints()?,
+    };
+    named.change(session, args, provider)
 }
 
 /// How the authorization server is named, if it is.
 struct Named {
     kind: Option<Kind>,
     authorization: Option<EndpointUrl>,
+    revocation: Option<EndpointUrl>,
 }
 
 enum Kind {
@@ -75,14 +84,16 @@ impl Named {
         )?;
         let domain = pick(args.domain.as_ref(), "domain", config.domain.as_ref())?;
         let name = pick(args.provider.as_ref(), "provider", config.provider.as_ref())?;
-        let authorization = pick(
-            args.authorization_endpoint.as_ref(),
+        let authorization = picked_endpoint(
             "authorization_endpoint",
+            args.authorization_endpoint.as_ref(),
             config.authorization_endpoint.as_ref(),
         )?;
-        let authorization = authorization
-            .map(|url| endpoint("authorization_endpoint", &url))
-            .transpose()?;
+        let revocation = picked_endpoint(
+            "revocation_endpoint",
+            args.revocation_endpoint.as_ref(),
+            config.revocation_endpoint.as_ref(),
+        )?;
         let issuer = issuer.map(|text| Issuer::new(text).map_err(|error| unusable("issuer", error)));
         let issuer = issuer.transpose()?;
         let kind = match (name.as_deref(), domain, token, issuer) {
@@ -96,27 +107,57 @@ impl Named {
             (None | Some("generic"), Some(_), ..) => return Err(unusable("domain", "it goes with --provider auth0")),
             (Some(_), ..) => return Err(unusable("provider", "there are generic and auth0")),
         };
-        Ok(Self { kind, authorization })
+        Ok(Self {
+            kind,
+            authorization,
+            revocation,
+        })
+    }
+
+    /// The provider with what was said of it one by one.
+    fn change(self, session: &Session, args: &ServerArgs, mut provider: Provider) -> Result<Provider> {
+        provider.authorization_endpoint = self.authorization.or(provider.authorization_endpoint);
+        provider.revocation_endpoint = self.revocation.or(provider.revocation_endpoint);
+        let config = &session.settings.config;
+        if let Some(rotation) = pick(args.rotation.as_ref(), "rotation", config.rotation.as_ref())? {
+            provider.rotation = parse_rotation(&rotation)?;
+        }
+        let lifetime = args.default_lifetime.map(|seconds| seconds.to_string());
+        let configured = config.default_lifetime.map(|seconds| seconds.to_string());
+        if let Some(seconds) = pick(lifetime.as_ref(), "default_lifetime", configured.as_ref())? {
+            let seconds = seconds
+                .parse()
+                .map_err(|_| unusable("default_lifetime", "write a number of seconds"))?;
+            provider.default_lifetime = Some(Duration::from_secs(seconds));
+        }
+        Ok(provider)
     }
 }
 
 impl Kind {
-    async fn provider(self, authorization: Option<EndpointUrl>) -> Result<Provider> {
-        let mut provider = match self {
-            Self::Auth0(domain) => provider::auth0(&domain).map_err(|error| unusable("domain", error))?,
+    fn provider(&self) -> Result<Provider> {
+        Ok(match self {
+            Self::Auth0(domain) => provider::auth0(domain).map_err(|error| unusable("domain", error))?,
             Self::Endpoints { issuer, token } => {
-                let mut provider = provider::with_endpoints(token, None);
-                provider.issuer = issuer;
+                let mut provider = provider::with_endpoints(token.clone(), None);
+                provider.issuer.clone_from(issuer);
                 provider
             }
-            Self::Issuer(issuer) => {
-                let transport = HttpTransport::new();
-                discovery::discover(&transport, &issuer).await.map_err(undiscovered)?
-            }
-        };
-        provider.authorization_endpoint = authorization.or(provider.authorization_endpoint);
-        Ok(provider)
+            Self::Issuer(issuer) => provider::generic(issuer.clone()),
+        })
     }
+}
+
+/// What was discovered, but with what a person has said of the server before.
+fn with_habits_of(kept: &Provider, mut discovered: Provider) -> Provider {
+    discovered.rotation = kept.rotation;
+    discovered.default_lifetime = kept.default_lifetime;
+    discovered.authorization_endpoint = kept
+        .authorization_endpoint
+        .clone()
+        .or(discovered.authorization_endpoint);
+    discovered.revocation_endpoint = kept.revocation_endpoint.clone().or(discovered.revocation_endpoint);
+    discovered
 }
 
 fn undiscovered(error: DiscoveryError) -> Failure {
@@ -135,6 +176,15 @@ fn undiscovered(error: DiscoveryError) -> Failure {
         ),
     };
     Failure::of(exit, error).hint(hint)
+}
+
+fn picked_endpoint(
+    setting: &'static str,
+    flag: Option<&String>,
+    config: Option<&String>,
+) -> Result<Option<EndpointUrl>> {
+    let url = pick(flag, setting, config)?;
+    url.map(|url| endpoint(setting, &url)).transpose()
 }
 
 fn endpoint(setting: &'static str, url: &str) -> Result<EndpointUrl> {

@@ -13,19 +13,19 @@ use crate::input;
 use crate::session::Session;
 
 /// What is known of the secret that is needed.
-pub(super) struct Wanted {
+pub(in crate::commands) struct Wanted {
     /// The way to authenticate, if it was said.
-    pub(super) way: Option<ClientAuthMethod>,
+    pub(in crate::commands) way: Option<ClientAuthMethod>,
     /// The provider's way.
-    pub(super) usual: ClientAuthMethod,
-    pub(super) flow: Flow,
+    pub(in crate::commands) usual: ClientAuthMethod,
+    pub(in crate::commands) flow: Flow,
     /// The one that is kept in the store.
-    pub(super) stored: Option<Secret>,
+    pub(in crate::commands) stored: Option<Secret>,
 }
 
 /// Finds the client secret. What the configuration file names stays where it is and
 /// is read each time; everything else is read now and kept in the store.
-pub(super) async fn resolve(session: &Session, args: &ClientArgs, wanted: Wanted) -> Result<SecretSource> {
+pub(in crate::commands) async fn resolve(session: &Session, args: &ClientArgs, wanted: Wanted) -> Result<SecretSource> {
     if wanted.way == Some(ClientAuthMethod::None) {
         return Ok(SecretSource::None);
     }
@@ -57,7 +57,7 @@ pub(super) async fn resolve(session: &Session, args: &ClientArgs, wanted: Wanted
 }
 
 /// The error that there is no client secret anywhere.
-pub(super) fn missing(session: &Session) -> Failure {
+pub(in crate::commands) fn missing(session: &Session) -> Failure {
     let places = "--client-secret-stdin or --client-secret-file";
     plan::missing(session, "client_secret", places).hint(
         "give it with --client-secret-stdin < FILE, or name in the configuration file where it is: client_secret_env \
@@ -70,7 +70,7 @@ async fn given(args: &ClientArgs) -> Result<Option<Secret>> {
         return input::line().await.map(Some);
     }
     if let Some(path) = &args.client_secret_file {
-        return input::secret_file(path).map(Some);
+        return input::secret_file(path, "client secret").map(Some);
     }
     Ok(environment::variable(environment::CLIENT_SECRET)?.map(Secret::new))
 }

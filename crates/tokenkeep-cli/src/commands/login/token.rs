@@ -36,7 +36,10 @@ pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timesta
         try_out(session, plan, &tokens).await?;
     }
     with_client(session, plan, async |manager| {
-        manager.adopt(session.profile(), recipe(grant, plan), &tokens).await
+        manager
+            .adopt(session.profile(), recipe(grant, plan), &tokens)
+            .await
+            .map(|()| None)
     })
     .await?;
     let kept = session.grant_record().await?;

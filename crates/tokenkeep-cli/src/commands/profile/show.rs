@@ -90,6 +90,7 @@ fn login_object(grant: &GrantRecord) -> Value {
         "refresh_token_refused": grant.is_refused(),
         "refresh_under_way": grant.mark.is_some(),
         "last_refresh": grant.refreshed_at.and_then(rfc3339),
+        "moved_to": grant.departure.as_ref().map(|departure| &departure.to),
         "logged_out_at": grant.ended.and_then(|ended| rfc3339(ended.at)),
     })
 }

@@ -28,7 +28,7 @@ async fn check(session: &Session, profile: &Profile, several: bool, named: bool)
         return Ok(());
     }
     let source = session.manager(session.registration().await?)?.source(profile);
-    match source.token().await {
+    match session.waiting(token::SERVER, source.token()).await {
         Ok(_) => Ok(()),
         Err(error) => Err(token::no_token(&session, &error)),
     }

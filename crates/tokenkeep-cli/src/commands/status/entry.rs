@@ -18,6 +18,8 @@ pub(in crate::commands) enum State {
     Unreadable,
     /// A person must log in.
     LoginRequired,
+    /// It is being moved elsewhere, and that move was interrupted.
+    Departing,
     /// A person logged out.
     LoggedOut,
     /// The token is good, but nothing renews it.
@@ -49,6 +51,7 @@ impl State {
         match self {
             Self::Unreadable => "unreadable",
             Self::LoginRequired => "login required",
+            Self::Departing => "departing",
             Self::LoggedOut => "logged out",
             Self::Ending => "ending",
             Self::Refreshing => "refreshing",
@@ -79,6 +82,7 @@ impl Entry {
             && (repeats || (grant.refresh_token.is_some() && !grant.is_refused() && !refresh_ended));
         let state = match (valid, refreshable) {
             _ if grant.ended.is_some() => State::LoggedOut,
+            _ if grant.departure.is_some() => State::Departing,
             (_, true) if grant.mark.is_some() => State::Refreshing,
             (true, true) => State::Valid,
             (true, false) => State::Ending,

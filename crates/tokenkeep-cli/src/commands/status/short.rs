@@ -35,6 +35,7 @@ fn line(entry: &Entry, now: Timestamp) -> String {
 fn exit(state: State) -> Exit {
     match state {
         State::Unreadable => Exit::Store,
+        State::Departing => Exit::Configuration,
         State::LoginRequired | State::LoggedOut => Exit::LoginRequired,
         State::Ending | State::Refreshing | State::Renewable | State::Valid => Exit::Ok,
     }

@@ -62,7 +62,7 @@ fn line(cells: &[String; 6], widths: &[usize; 6], colour: &str) -> String {
 fn colour(state: State) -> &'static str {
     match state {
         State::Unreadable | State::LoginRequired => RED,
-        State::LoggedOut | State::Ending | State::Refreshing => YELLOW,
+        State::Departing | State::LoggedOut | State::Ending | State::Refreshing => YELLOW,
         State::Renewable | State::Valid => GREEN,
     }
 }

@@ -1,30 +1,63 @@
 //! The path, the names beside it, and whether it is a place to keep secrets in.
 
 use std::ffi::OsString;
-use std::fs::DirBuilder;
-use std::io::ErrorKind;
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use crate::atomic_file::sync_folder;
-use crate::config::JsonConfig;
-use crate::error::{Doing, Fault};
-use crate::permissions::{self, FOLDER};
+use super::permissions::{self, FOLDER_MODE};
+use super::{Doing, Fault};
 
-/// Where the file, its lock and its leases are.
+/// What a configuration says of a store's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its path.
+    pub path: PathBuf,
+    /// Whether the first write may make it.
+    pub create: bool,
+    /// Whether it may lie on a network file system, where locks may hold nobody out.
+    pub network_file_system: bool,
+    /// Whether its folder was named by us and holds nothing else, so that the
+    /// folder's mode is ours to repair.
+    pub own_folder: bool,
+}
+
+impl Wanted {
+    /// A file at this path, made by the first write if there is none.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            create: true,
+            network_file_system: false,
+            own_folder: false,
+        }
+    }
+}
+
+/// Where a store's file and its leases are.
 #[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) file: PathBuf,
-    pub(crate) folder: PathBuf,
-    pub(crate) lock: PathBuf,
-    pub(crate) leases: PathBuf,
-    pub(crate) create: bool,
+pub struct Place {
+    /// The file, below a folder without symbolic links.
+    pub file: PathBuf,
+    /// The folder.
+    pub folder: PathBuf,
+    /// The folder of the leases: `FILE.leases`.
+    pub leases: PathBuf,
+    /// Whether the first write may make the file.
+    pub create: bool,
     own_folder: bool,
 }
 
 impl Place {
     /// Resolves the folder once: links in it that change later lead nowhere else.
-    pub(crate) fn resolve(config: &JsonConfig) -> Result<Self, Fault> {
+    ///
+    /// # Errors
+    /// `Denied` for a symbolic link, something other than a plain file or a folder
+    /// in which everybody may replace files; `Unsupported` on a network file
+    /// system; `Invalid` if the path names no file, or one that is not there and
+    /// may not be made.
+    pub fn resolve(config: &Wanted) -> Result<Self, Fault> {
         let name = config
             .path
             .file_name()
@@ -50,7 +83,6 @@ impl Place {
         };
         let file = folder.join(name);
         let place = Self {
-            lock: with_suffix(&file, ".lock"),
             leases: with_suffix(&file, ".leases"),
             create: config.create,
             own_folder: config.own_folder,
@@ -62,29 +94,31 @@ impl Place {
     }
 
     /// The folder, made if absent, fit for secrets.
-    pub(crate) fn prepare(&self) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn prepare(&self) -> Result<(), Fault> {
         if !self.folder.is_dir() {
             create_folders(&self.folder)?;
         }
         self.check_folder()
     }
 
-    /// Makes the file's name durable.
-    pub(crate) fn sync(&self) -> Result<(), Fault> {
-        sync_folder(&self.folder).map_err(|error| Fault::ambiguous(&self.file, error))
-    }
-
-    /// The lease file of a key, its folder made if absent.
-    pub(crate) fn lease(&self, digest: &str) -> Result<PathBuf, Fault> {
+    /// The lease file with this name, its folder made if absent.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn lease(&self, name: &str) -> Result<PathBuf, Fault> {
         self.prepare()?;
         if !self.leases.is_dir() {
             create_folders(&self.leases)?;
         }
         permissions::keep_folder_private(&self.leases)?;
-        Ok(self.leases.join(digest))
+        Ok(self.leases.join(name))
     }
 
-    pub(crate) fn missing(&self) -> Fault {
+    /// That the file is not there and may not be made.
+    pub fn missing(&self) -> Fault {
         Fault::invalid(format!(
             "there is no file {}, and create=no was said",
             self.file.display()
@@ -116,8 +150,16 @@ impl Place {
     }
 }
 
+/// Makes names in a folder durable.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 /// The kind of network file system that this number of `statfs` stands for.
-pub(crate) fn network_file_system(magic: u32) -> Option<&'static str> {
+pub fn network_file_system(magic: u32) -> Option<&'static str> {
     match magic {
         0x6969 => Some("NFS"),
         0x517B | 0xFF53_4D42 | 0xFE53_4D42 => Some("SMB"),
@@ -135,7 +177,7 @@ fn refuse_network_file_system(folder: &Path) -> Result<(), Fault> {
     match network_file_system(magic) {
         None => Ok(()),
         Some(kind) => Err(Fault::new(
-            auth_core::store::StoreErrorKind::Unsupported,
+            crate::store::StoreErrorKind::Unsupported,
             format!(
                 "{} is on {kind}, where locks may hold nobody out: choose a folder on a local disk, or another kind \
                  of store for several hosts (or say network_fs=allow and use it from one process at a time)",
@@ -161,7 +203,7 @@ fn create_folders(folder: &Path) -> Result<(), Fault> {
     for part in rest {
         let parent = path.clone();
         path.push(part);
-        match DirBuilder::new().mode(FOLDER).create(&path) {
+        match DirBuilder::new().mode(FOLDER_MODE).create(&path) {
             Ok(()) => permissions::keep_folder_private(&path)?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Fault::io(Doing::Create, &path, error)),
@@ -171,7 +213,8 @@ fn create_folders(folder: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+/// The path with this at its end.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
@@ -202,7 +245,7 @@ mod tests {
     #[test]
     fn paths_that_name_no_file_are_refused() {
         for path in ["/", "..", "", "/tmp/there-is-no-such-folder/../x"] {
-            assert!(Place::resolve(&JsonConfig::new(path)).is_err(), "{path:?}");
+            assert!(Place::resolve(&Wanted::new(path)).is_err(), "{path:?}");
         }
     }
 }

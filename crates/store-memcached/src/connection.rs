@@ -1,0 +1,111 @@
+//! One connection to a node: a question, its answer, the next question.
+//!
+//! Every question carries a token that its answer must echo. A connection on which
+//! anything went wrong is dropped by whoever holds it, so a late answer has nobody to
+//! be given to; should one come all the same, its token gives it away.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use auth_core::secret::SecretBytes;
+use memcache::exp::{
+    AsyncMetaConnection, DeleteOptions, Error, GetOptions, MetaCommand, MetaCommandResult, ReturnCode, SetMode,
+    SetOptions, build_delete, build_get, build_set, parse_meta_result,
+};
+
+use crate::address::NodeAddress;
+use crate::error::Trouble;
+use crate::meta::Name;
+
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// One connection. Its numbers for compare-and-swap are of use on it alone: they begin
+/// anew when the server does, and no connection outlives its server.
+pub(crate) struct Connection {
+    inner: AsyncMetaConnection,
+    limit: Duration,
+}
+
+/// What was found under a name.
+pub(crate) struct Item {
+    pub(crate) value: SecretBytes,
+    cas: u64,
+}
+
+impl Connection {
+    pub(crate) async fn open(node: &NodeAddress, connecting: Duration, limit: Duration) -> Result<Self, Trouble> {
+        let dialing = AsyncMetaConnection::connect((node.host(), node.port()));
+        let inner = tokio::time::timeout(connecting, dialing)
+            .await
+            .map_err(|_| Trouble::Broken(std::io::ErrorKind::TimedOut.into()))?
+            .map_err(Trouble::of)?;
+        Ok(Self { inner, limit })
+    }
+
+    pub(crate) async fn get(&mut self, name: &Name) -> Result<Option<Item>, Trouble> {
+        let mut options = GetOptions::default();
+        options.return_cas = true;
+        let answer = self.ask(build_get(&name.stored, &options)).await?;
+        match (answer.rc, answer.value, answer.cas) {
+            (ReturnCode::En, ..) => Ok(None),
+            (ReturnCode::Va, Some(value), Some(cas)) => Ok(Some(Item {
+                value: SecretBytes::new(value),
+                cas,
+            })),
+            _ => Err(Trouble::Nonsense),
+        }
+    }
+
+    /// Puts a value where there is none; false if there is one.
+    pub(crate) async fn add(&mut self, name: &Name, value: &SecretBytes, ttl: Option<u32>) -> Result<bool, Trouble> {
+        let mut options = SetOptions::default();
+        options.mode = SetMode::Add;
+        options.ttl = ttl;
+        self.write(build_set(&name.stored, value.expose(), &options)).await
+    }
+
+    /// Puts a value in place of the one that was found on this connection; false if that
+    /// is not there any more.
+    pub(crate) async fn replace(
+        &mut self,
+        name: &Name,
+        found: &Item,
+        value: &SecretBytes,
+        ttl: Option<u32>,
+    ) -> Result<bool, Trouble> {
+        let mut options = SetOptions::default();
+        options.compare_cas = Some(found.cas);
+        options.ttl = ttl;
+        self.write(build_set(&name.stored, value.expose(), &options)).await
+    }
+
+    /// Removes the value that was found on this connection; false if that is not there any
+    /// more.
+    pub(crate) async fn delete(&mut self, name: &Name, found: &Item) -> Result<bool, Trouble> {
+        let mut options = DeleteOptions::default();
+        options.compare_cas = Some(found.cas);
+        self.write(build_delete(&name.stored, &options)).await
+    }
+
+    async fn write(&mut self, command: Result<MetaCommand, Error>) -> Result<bool, Trouble> {
+        match self.ask(command).await?.rc {
+            ReturnCode::Hd => Ok(true),
+            ReturnCode::Ex | ReturnCode::Nf | ReturnCode::Ns => Ok(false),
+            _ => Err(Trouble::Nonsense),
+        }
+    }
+
+    async fn ask(&mut self, command: Result<MetaCommand, Error>) -> Result<MetaCommandResult, Trouble> {
+        let token = ASKED.fetch_add(1, Ordering::Relaxed).to_string();
+        let command = command.map_err(Trouble::of)?.flag(format!("O{token}"));
+        let answer = tokio::time::timeout(self.limit, self.inner.execute(&command))
+            .await
+            .map_err(|_| Trouble::Silent(self.limit))?
+            .and_then(parse_meta_result)
+            .map_err(Trouble::of)?;
+        if answer.opaque.as_deref() != Some(token.as_bytes()) {
+            return Err(Trouble::Nonsense);
+        }
+        Ok(answer)
+    }
+}

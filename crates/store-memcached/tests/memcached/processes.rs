@@ -1,0 +1,34 @@
+//! Several processes on the same servers.
+
+use crate::given::{BOTH, body, open, put, shared};
+use crate::worker::{Job, TIMES};
+
+const PROCESSES: u64 = 16;
+
+#[tokio::test]
+async fn sixteen_processes_count_exactly() {
+    let (config, namespace) = shared(BOTH);
+    let store = open(&config);
+    put(&store, "counter", "0").await;
+    let counters: Vec<_> = (0..PROCESSES).map(|_| Job::Count.start(&config, &namespace)).collect();
+    for counter in counters {
+        let output = counter.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let total = (PROCESSES * TIMES).to_string();
+    assert_eq!(body(&store, "counter").await, Some(total.into_bytes()));
+}
+
+#[tokio::test]
+async fn another_process_finds_every_record_whatever_the_order_of_its_nodes() {
+    let (config, namespace) = shared(BOTH);
+    let store = open(&config);
+    for number in 0..50 {
+        put(&store, &format!("k{number}"), number.to_string()).await;
+    }
+    let reader = Job::ReadInReverse
+        .start(&config, &namespace)
+        .wait_with_output()
+        .unwrap();
+    assert!(reader.status.success(), "{}", String::from_utf8_lossy(&reader.stdout));
+}

@@ -1,0 +1,84 @@
+//! The primary is killed and a replica takes over.
+
+use std::time::{Duration, Instant};
+
+use auth_core::record::Record;
+use auth_core::store::{StoreErrorKind, TokenStore as _, WriteIf};
+use store_redis::RedisStore;
+use test_services::RedisSentinel;
+
+use crate::given::{key, record};
+
+const PATIENCE: Duration = Duration::from_millis(700);
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Saves, version after version; the last one that was confirmed, and those tried after it.
+async fn save_some(store: &RedisStore, count: usize) -> Record {
+    let mut last = record("a", "0", None);
+    store.save(&last, WriteIf::Absent).await.unwrap();
+    for round in 1..count {
+        let next = record("a", round.to_string(), Some(last.version()));
+        store.save(&next, WriteIf::Matches(last.version())).await.unwrap();
+        last = next;
+    }
+    last
+}
+
+#[tokio::test]
+async fn what_a_replica_confirmed_is_there_after_a_kill() {
+    for _ in 0..3 {
+        let mut servers = RedisSentinel::start(PATIENCE).unwrap();
+        let store = RedisStore::connect(&format!("{}?wait_replicas=1", servers.url()))
+            .await
+            .unwrap();
+        let last = save_some(&store, 30).await;
+        let before = servers.primary().unwrap();
+        servers.kill_primary();
+        refuses_honestly(&store).await;
+        servers.wait_for_other_primary(before).unwrap();
+        assert_eq!(loaded_in_time(&store).await, Some(last.clone()));
+
+        // The replica was the last: nobody confirms any more.
+        let next = record("a", "next", Some(last.version()));
+        let error = store.save(&next, WriteIf::Matches(last.version())).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_waiting_the_store_goes_on_with_an_old_or_the_new_record() {
+    let mut servers = RedisSentinel::start(PATIENCE).unwrap();
+    let store = RedisStore::connect(&servers.url()).await.unwrap();
+    let last = save_some(&store, 30).await;
+    let before = servers.primary().unwrap();
+    servers.kill_primary();
+    servers.wait_for_other_primary(before).unwrap();
+    let found = loaded_in_time(&store).await;
+    let generation = found.as_ref().map_or(0, |found| found.version().generation());
+    assert!(generation <= last.version().generation());
+    let read = found.map(|found| found.version());
+    let next = record("a", "next", read);
+    store.save(&next, WriteIf::unchanged(read)).await.unwrap();
+    assert_eq!(store.load(&key("a")).await.unwrap(), Some(next));
+}
+
+/// While nobody is the primary: an error in time, of the right kind.
+async fn refuses_honestly(store: &RedisStore) {
+    let begun = Instant::now();
+    let error = store.load(&key("a")).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+async fn loaded_in_time(store: &RedisStore) -> Option<Record> {
+    let begun = Instant::now();
+    loop {
+        match store.load(&key("a")).await {
+            Ok(found) => return found,
+            Err(error) => {
+                assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+                assert!(begun.elapsed() < LIMIT, "{error}");
+            }
+        }
+    }
+}

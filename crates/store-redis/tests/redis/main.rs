@@ -1,0 +1,21 @@
+//! The Redis store: the suite of all stores on each kind of server, and what is its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+
+mod durability;
+mod engine;
+mod fail_over;
+mod faults;
+mod given;
+mod planted;
+mod processes;
+mod refusals;
+
+use given::{Kind, subject};
+
+store_testkit::conformance!(standalone, subject(Kind::Standalone));
+store_testkit::conformance!(cluster, subject(Kind::Cluster));
+store_testkit::conformance!(sentinel, subject(Kind::Sentinel));
+store_testkit::conformance!(tls, subject(Kind::Tls));
+
+store_testkit::conformance_renewable!(renewable, subject(Kind::Standalone));

@@ -1,0 +1,81 @@
+//! Whatever lies in the server: never another key's record, and nothing of it is lost.
+
+use auth_core::store::{RemoveIf, StoreError, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf};
+use store_redis::RedisStore;
+use test_services::Redis;
+
+use crate::given::{key, record};
+
+fn name(key: &str) -> String {
+    format!("tokenkeep:record:{{{key}}}")
+}
+
+fn is_damage<T: std::fmt::Debug>(outcome: Result<T, StoreError>) {
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
+    assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_record_under_anothers_name_is_not_handed_out() {
+    let redis = Redis::start().unwrap();
+    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    store.save(&record("a", "canary", None), WriteIf::Absent).await.unwrap();
+    let (from, to) = (name("a#grant"), name("b#grant"));
+    redis.command(&["COPY", &from, &to]).unwrap();
+    is_damage(store.load(&key("b")).await);
+    is_damage(store.list_all().await);
+    assert!(store.load(&key("a")).await.unwrap().is_some());
+    assert_eq!(redis.command(&["HGET", &to, "value"]).unwrap(), "canary", "it was kept");
+}
+
+#[tokio::test]
+async fn what_is_no_record_is_neither_read_nor_overwritten() {
+    let redis = Redis::start().unwrap();
+    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let to = name("a#grant");
+    let hash = |fields: &str| format!("HSET {to} {fields}");
+    let head = "key a#grant version 1-0011223344556677";
+    let plants = [
+        format!("SET {to} canary"),
+        hash("value canary"),
+        hash("key a#grant version canary hints {} value canary"),
+        hash(&format!("{head} hints canary")),
+        hash(&format!("{head} hints {{}}")),
+        hash(&format!("{head} hints {{}} value canary keep_until canary")),
+    ];
+    for plant in plants {
+        redis.command(&["DEL", &to]).unwrap();
+        redis.command(&plant.split(' ').collect::<Vec<_>>()).unwrap();
+        is_damage(store.load(&key("a")).await);
+        let before = redis.command(&["DUMP", &to]).unwrap();
+        let error = store
+            .save(&record("a", "new", None), WriteIf::Absent)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error.kind(), StoreErrorKind::Corrupt | StoreErrorKind::Conflict),
+            "{error}"
+        );
+        assert_eq!(redis.command(&["DUMP", &to]).unwrap(), before, "{plant:?}");
+    }
+    redis.command(&["SET", &to, "canary"]).unwrap();
+    is_damage(store.remove(&key("a"), RemoveIf::Any).await);
+}
+
+#[tokio::test]
+async fn prefixes_share_nothing() {
+    let redis = Redis::start().unwrap();
+    let open = async |prefix: &str| {
+        RedisStore::connect(&format!("{}?prefix={prefix}", redis.url()))
+            .await
+            .unwrap()
+    };
+    let (one, other, longer) = (open("a:").await, open("b:").await, open("a:a:").await);
+    one.save(&record("x", "1", None), WriteIf::Absent).await.unwrap();
+    for store in [other, longer] {
+        assert_eq!(store.load(&key("x")).await.unwrap(), None);
+        assert_eq!(store.list_all().await.unwrap(), []);
+    }
+    assert_eq!(one.list_all().await.unwrap().len(), 1);
+}

@@ -1,0 +1,174 @@
+//! Servers that refuse: each says which store, why, and what to do; none shows a password.
+
+use std::error::Error as _;
+use std::time::{Duration, Instant};
+
+use auth_core::store::{LeaseId, StoreError, StoreErrorKind, TokenStore as _, WriteIf};
+use store_redis::RedisStore;
+use test_services::{Redis, free_port};
+
+use crate::given::{key, record, tls_server, tls_url};
+
+/// The whole of an error in one text.
+fn text(error: &StoreError) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut layer = error.source();
+    while let Some(error) = layer {
+        text = format!("{text} {error} {error:?}");
+        layer = error.source();
+    }
+    assert!(!text.contains("canary"), "{text}");
+    text
+}
+
+async fn refused(url: &str, kind: StoreErrorKind, words: &str) {
+    let begun = Instant::now();
+    let error = RedisStore::connect(url).await.unwrap_err();
+    assert_eq!(error.kind(), kind, "{}", text(&error));
+    assert!(text(&error).contains(words), "{}", text(&error));
+    assert!(error.to_string().starts_with("redis store: open: "), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_wrong_password() {
+    let redis = Redis::builder().password("right").start().unwrap();
+    let with = |userinfo: &str| format!("redis://{userinfo}{}", redis.address());
+    refused(&with(":canary@"), StoreErrorKind::Denied, "password_file=").await;
+    refused(
+        &with("canary-user:canary@"),
+        StoreErrorKind::Denied,
+        "TOKENKEEP_REDIS_PASSWORD",
+    )
+    .await;
+    refused(&with(""), StoreErrorKind::Denied, "missing").await;
+    RedisStore::connect(&with(":right@")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_that_changes_is_noticed_at_the_next_connection() {
+    let redis = Redis::builder().password("right").start().unwrap();
+    let store = RedisStore::connect(&format!("redis://:right@{}", redis.address()))
+        .await
+        .unwrap();
+    redis.command(&["CONFIG", "SET", "requirepass", "other"]).unwrap();
+    // The driver's connection goes; ours to command it has to name the new password, so it is a user.
+    let other = RedisStore::connect(&format!("redis://:other@{}", redis.address()))
+        .await
+        .unwrap();
+    assert_eq!(other.load(&key("a")).await.unwrap(), None);
+    assert_eq!(
+        store.load(&key("a")).await.unwrap(),
+        None,
+        "an open connection stays open"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named() {
+    let rules = "~tokenkeep:* +@all -hset -scan -set";
+    let redis = Redis::builder().user("app", "canary", rules).start().unwrap();
+    let store = RedisStore::connect(&format!("redis://app:canary@{}", redis.address()))
+        .await
+        .unwrap();
+    let save = store.save(&record("a", "1", None), WriteIf::Absent).await.unwrap_err();
+    let list = store.list(auth_core::store::Page::first()).await.unwrap_err();
+    let lease = store
+        .try_lease(&key("a"), &LeaseId::random(), Duration::from_secs(1))
+        .await
+        .unwrap_err();
+    for (error, command) in [(save, "hset"), (list, "scan"), (lease, "set")] {
+        assert_eq!(error.kind(), StoreErrorKind::Denied, "{}", text(&error));
+        assert!(text(&error).contains(&format!("+{command}")), "{}", text(&error));
+    }
+    let other = format!("redis://app:canary@{}?prefix=other:", redis.address());
+    let store = RedisStore::connect(&other).await.unwrap();
+    let error = store.load(&key("a")).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Denied, "{}", text(&error));
+    assert!(text(&error).contains("~PREFIX*"), "{}", text(&error));
+}
+
+#[tokio::test]
+async fn certificates_that_do_not_fit() {
+    let redis = tls_server();
+    let (url, files) = (tls_url(&redis), redis.certificates().unwrap().clone());
+    let with = |from: &std::path::Path, to: &std::path::Path| url.replace(from.to_str().unwrap(), to.to_str().unwrap());
+    refused(
+        &with(&files.authority, &files.stranger),
+        StoreErrorKind::Denied,
+        "ca=FILE",
+    )
+    .await;
+    let stranger_key = files.stranger.with_extension("key");
+    let strange = with(&files.client, &files.stranger)
+        .replace(files.client_key.to_str().unwrap(), stranger_key.to_str().unwrap());
+    refused(&strange, StoreErrorKind::Denied, "cert= and key=").await;
+    let bare = format!("{}?ca={}", redis.tls_url().unwrap(), files.authority.display());
+    refused(&bare, StoreErrorKind::Denied, "cert= and key=").await;
+    refused(
+        &with(&files.authority, std::path::Path::new("/nowhere.pem")),
+        StoreErrorKind::Invalid,
+        "can't be read",
+    )
+    .await;
+    refused(
+        &with(&files.authority, &redis.folder().join("password")),
+        StoreErrorKind::Denied,
+        "ca=FILE",
+    )
+    .await;
+    // TLS where there is none, and none where there is TLS.
+    let plain = format!("rediss://{}?ca={}", redis.address(), files.authority.display());
+    refused(&plain, StoreErrorKind::Unavailable, "no answer in time").await;
+    let tls = redis.tls_url().unwrap().replace("rediss", "redis");
+    refused(&tls, StoreErrorKind::Unavailable, "").await;
+}
+
+#[tokio::test]
+async fn a_replica_takes_no_writes() {
+    let primary = Redis::start().unwrap();
+    let follows = format!("127.0.0.1 {}", primary.address().port());
+    let replica = Redis::builder().option("replicaof", &follows).start().unwrap();
+    let store = RedisStore::connect(&replica.url()).await.unwrap();
+    let error = store.save(&record("a", "1", None), WriteIf::Absent).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{}", text(&error));
+    assert!(text(&error).contains("redis+sentinel://"), "{}", text(&error));
+}
+
+#[tokio::test]
+async fn a_server_whose_memory_is_full_keeps_what_it_has() {
+    let redis = Redis::start().unwrap();
+    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let old = record("a", "old", None);
+    store.save(&old, WriteIf::Absent).await.unwrap();
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
+    let new = record("a", "new", Some(old.version()));
+    let error = store.save(&new, WriteIf::Matches(old.version())).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{}", text(&error));
+    assert!(text(&error).contains("maxmemory"), "{}", text(&error));
+    assert_eq!(store.load(&key("a")).await.unwrap(), Some(old.clone()));
+    redis.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
+    store.save(&new, WriteIf::Matches(old.version())).await.unwrap();
+}
+
+#[tokio::test]
+async fn too_few_replicas_for_the_server_itself() {
+    let redis = Redis::builder().option("min-replicas-to-write", "1").start().unwrap();
+    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let error = store.save(&record("a", "1", None), WriteIf::Absent).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{}", text(&error));
+    assert!(text(&error).contains("min-replicas-to-write"), "{}", text(&error));
+}
+
+#[tokio::test]
+async fn servers_that_are_not_there() {
+    let nobody = format!("127.0.0.1:{}", free_port().unwrap());
+    for url in [
+        format!("redis://u:canary@{nobody}"),
+        format!("redis+cluster://u:canary@{nobody},{nobody}"),
+        format!("redis+sentinel://u:canary@{nobody}/main"),
+        format!("redis://u:canary@no-such-host.invalid:{}", 6379),
+    ] {
+        refused(&url, StoreErrorKind::Unavailable, "").await;
+    }
+}

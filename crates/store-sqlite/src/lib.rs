@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod database;
+mod error;
+mod format;
+mod records;
+mod store;
+mod worker;
+
+pub use config::SqliteConfig;
+pub use rusqlite;
+pub use store::SqliteStore;

@@ -1,0 +1,55 @@
+//! Gives a profile another name: its client, its login and its tokens.
+
+use tokenkeep::Profile;
+use tokenkeep::transfer::{Place, Transfer, TransferError};
+
+use crate::args::more::ProfileRename;
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
+use crate::session::Session;
+
+pub(super) async fn run(session: &Session, args: &ProfileRename) -> Result<()> {
+    let name = |text: &str| Profile::new(text).map_err(|error| Failure::of(Exit::Usage, error));
+    let (from, to) = (name(&args.from)?, name(&args.to)?);
+    let (source, target) = (session.named(&from, false).await?, session.named(&to, false).await?);
+    let place = |session: &Session| Place::new(session.store.clone(), session.place());
+    // Both names may be configured for stores of their own.
+    let transfer = Transfer::new(place(&source), place(&target)).delete_source(true);
+    let moved = transfer.profile(&from, &to).await;
+    if moved.map_err(|error| failed(&target, error))?.is_none() {
+        return Err(source.unknown_profile(&from).await);
+    }
+    let configured = if source.settings.is_configured(&from) {
+        format!("; the configuration file still speaks of {from}")
+    } else {
+        String::new()
+    };
+    session.notice(&format!(
+        "profile {from} is {to} now, in {}{configured}",
+        target.place()
+    ));
+    Ok(())
+}
+
+fn failed(target: &Session, error: TransferError) -> Failure {
+    let (exit, hint) = match &error {
+        TransferError::SamePlace => (Exit::Usage, None),
+        TransferError::Occupied { .. } => {
+            let remove = target.command("profile remove");
+            (
+                Exit::Configuration,
+                Some(format!("choose another name, or remove that one first: {remove}")),
+            )
+        }
+        TransferError::Volatile { .. } => (Exit::Configuration, None),
+        other => {
+            let kind = other.token_error_kind();
+            (kind.as_ref().map_or(Exit::Failure, Exit::of_token_error), None)
+        }
+    };
+    let failure = Failure::of(exit, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

@@ -1,0 +1,105 @@
+//! A fleet over Memcached, and the command over a node that is not there.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use store_testkit::process::{ProcessBuilder, run_many};
+use store_testkit::server::{AuthorizationServer, Client};
+use test_services::{Memcached, free_port};
+
+use crate::command::{Home, LIMIT, finish};
+
+const PROCESSES: usize = 32;
+
+#[test]
+fn thirty_two_processes_on_a_cold_cache_make_one_token_request() {
+    let server = AuthorizationServer::builder()
+        .client(Client::confidential("service", "service-secret"))
+        .latency(Duration::from_millis(50))
+        .start()
+        .unwrap();
+    let nodes = [Memcached::start().unwrap(), Memcached::start().unwrap()];
+    let url = format!("memcached://{},{}", nodes[0].address(), nodes[1].address());
+    let home = Home::new();
+    let service = |_| {
+        ProcessBuilder::new(env!("CARGO_BIN_EXE_service"))
+            .env("HOME", home.folder())
+            .env("SERVICE_STORE", &url)
+            .env("SERVICE_TOKEN_ENDPOINT", server.token_endpoint())
+    };
+    let outputs = run_many(PROCESSES, LIMIT, service).unwrap();
+    let tokens: HashSet<String> = outputs
+        .iter()
+        .map(|output| {
+            assert_eq!(output.code(), Some(0), "{}", output.stderr());
+            output.stdout()
+        })
+        .collect();
+    assert_eq!(tokens.len(), 1, "{tokens:?}");
+    assert_eq!(server.counters().token_requests, 1);
+}
+
+#[test]
+fn the_command_keeps_what_can_be_asked_for_again_and_refuses_refresh_tokens() {
+    let server = AuthorizationServer::builder()
+        .client(Client::confidential("service", "service-secret"))
+        .client(Client::public("app"))
+        .start()
+        .unwrap();
+    let (home, node) = (Home::new(), Memcached::start().unwrap());
+    let endpoint = server.token_endpoint();
+    let run = |url: &str, arguments: &[&str], input: String| {
+        finish(home.command(arguments).env("TOKENKEEP_STORE", url).stdin(input))
+    };
+    let url = format!("memcached://{}", node.address());
+    let mut login = vec!["login", "--flow", "client-credentials", "--token-endpoint", &endpoint];
+    login.extend(["--client-id", "service", "--client-secret-stdin"]);
+    let output = run(&url, &login, "service-secret".to_owned());
+    assert_eq!(output.code(), Some(0), "{}", output.stderr());
+    let token = run(&url, &["token"], String::new()).stdout();
+    assert!(server.is_live(token.trim()));
+    let status = run(&url, &["status", "default"], String::new());
+    assert_eq!(status.code(), Some(0), "{}", status.stderr());
+    assert!(status.stdout().contains("default"), "{}", status.stdout());
+    let all = run(&url, &["status"], String::new());
+    assert_eq!(all.code(), Some(6), "{}", all.stderr());
+    assert_eq!(run(&url, &["store", "check"], String::new()).code(), Some(0));
+
+    let kept = server.log_in("app", "api");
+    let tokens = format!(
+        r#"{{"access_token":"{}","refresh_token":"{}","expires_in":0}}"#,
+        kept.access_token, kept.refresh_token
+    );
+    let mut adopt = vec!["-p", "ana", "login", "--flow", "token", "--token-endpoint", &endpoint];
+    adopt.extend(["--client-id", "app", "--client-auth", "none"]);
+    let refused = run(&url, &adopt, tokens.clone());
+    assert_eq!(refused.code(), Some(3), "{}", refused.stderr());
+    assert!(
+        refused.stderr().contains("allow_volatile_refresh_tokens"),
+        "{}",
+        refused.stderr()
+    );
+    let allowing = format!("{url}?allow_volatile_refresh_tokens=true");
+    let adopted = run(&allowing, &adopt, tokens);
+    assert_eq!(adopted.code(), Some(0), "{}", adopted.stderr());
+    assert!(
+        adopted.stderr().contains("forgotten"),
+        "no warning: {}",
+        adopted.stderr()
+    );
+    let token = run(&allowing, &["-p", "ana", "token"], String::new()).stdout();
+    assert!(server.is_live(token.trim()));
+    assert_eq!(server.counters().requests_of("refresh_token"), 1);
+}
+
+#[test]
+fn a_node_that_is_not_there_is_a_failure_of_the_store() {
+    let home = Home::new();
+    let node = format!("127.0.0.1:{}", free_port().unwrap());
+    for arguments in [["token"].as_slice(), &["store", "check"]] {
+        let command = home.command(arguments);
+        let output = finish(command.env("TOKENKEEP_STORE", format!("memcached://{node}")));
+        assert_eq!(output.code(), Some(6), "{}", output.stderr());
+        assert!(output.stderr().contains(&node), "{}", output.stderr());
+    }
+}
