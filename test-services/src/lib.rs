@@ -11,7 +11,6 @@
     reason = "every error here is: could not be started, and it says why"
 )]
 
-mod certificates;
 mod error;
 mod memcached;
 mod mongodb;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::certificates::Certificates;
-use crate::{Server, ServerBuilder, ServiceError, free_port};
+use crate::{Certificates, Server, ServerBuilder, ServiceError, free_port};
 
 const LAUNCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/services/mongo/launch.py");
 const READY: Duration = Duration::from_secs(30);
@@ -47,7 +46,7 @@ impl MongoDb {
 
     /// The certificate authority that signed its certificate, PEM, if it wants TLS.
     pub fn authority(&self) -> Option<PathBuf> {
-        self.certificates.as_ref().map(Certificates::authority)
+        self.certificates.as_ref().map(|made| made.authority.clone())
     }
 
     /// How to reach it, with name, password and certificate authority where it wants them.
@@ -66,7 +65,7 @@ impl MongoDb {
         let url = format!("mongodb://{userinfo}{address}/?directConnection=true");
         match &self.certificates {
             Some(certificates) => {
-                let authority = percent_encoded(&certificates.authority().display().to_string());
+                let authority = percent_encoded(&certificates.authority.display().to_string());
                 format!("{url}&tls=true&tlsCAFile={authority}")
             }
             None => url,
@@ -180,8 +179,8 @@ impl MongoDbBuilder {
             server = server.arguments(["--user".to_owned(), format!("{USER}:{PASSWORD}")]);
         }
         if let Some(certificates) = &certificates {
-            server = server.arguments([Path::new("--certificate"), certificates.certificate().as_path()]);
-            server = server.arguments([Path::new("--key"), certificates.key().as_path()]);
+            server = server.arguments([Path::new("--certificate"), certificates.server.as_path()]);
+            server = server.arguments([Path::new("--key"), certificates.server_key.as_path()]);
         }
         Ok(MongoDb {
             server: server.start(READY, || TcpStream::connect(address).is_ok())?,

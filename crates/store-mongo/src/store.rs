@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_core::clock::{Clock, SystemClock, Timestamp};
-use auth_core::key::{Key, Part};
-use auth_core::record::{Record, Version};
+use auth_core::clock::{Clock, SystemClock};
+use auth_core::key::Key;
+use auth_core::record::Record;
 use auth_core::store::{
     Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listing, Operation, Page, Persistence, RemoveIf, StoreError,
     StoreErrorKind, TokenStore, WriteIf,
 };
-use mongodb::bson::{Document, doc};
+use mongodb::bson::Document;
 use mongodb::options::{
     Acknowledgment, ClientOptions, CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
@@ -22,10 +22,11 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{MongoConfig, NAMESPACE, TIMEOUT, checked_namespace};
-use crate::documents::{self, BODY, Names, RecordDocument, VERSION, living};
-use crate::error::{Doing, Fault, is_duplicate};
+use crate::documents::{self, Names, VERSION, living};
+use crate::error::{Doing, Fault};
 use crate::home;
 use crate::leases;
+use crate::records::Records;
 use crate::server::{Need, Server};
 
 /// The largest body. A document of MongoDB may have 16 MiB, but so much does not
@@ -33,10 +34,6 @@ use crate::server::{Need, Server};
 const LARGEST_RECORD: usize = 4 << 20;
 const SELECTION: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(2);
-/// How often a record may come and go while one is being made.
-const TRIES: u32 = 3;
-/// How many entries a page has at most, whatever is asked for.
-const MOST_LISTED: usize = 10_000;
 
 /// Tokens in a collection of a MongoDB replica set. Clones share the connections.
 #[derive(Clone)]
@@ -49,10 +46,8 @@ pub struct MongoStore {
 }
 
 struct Inner {
-    documents: Collection<Document>,
-    names: Names,
+    records: Records,
     server: Server,
-    largest_time: Duration,
 }
 
 impl MongoStore {
@@ -89,10 +84,12 @@ impl MongoStore {
     pub fn with_namespace(mut self, name: impl Into<String>) -> Result<Self, StoreError> {
         let name = checked_namespace(name.into()).map_err(|fault| fault.at(Operation::Open))?;
         self.inner = Arc::new(Inner {
-            documents: self.inner.documents.clone(),
-            names: Names::new(name),
+            records: Records {
+                documents: self.inner.records.documents.clone(),
+                names: Names::new(name),
+                largest_time: self.inner.records.largest_time,
+            },
             server: Server::default(),
-            largest_time: self.inner.largest_time,
         });
         Ok(self)
     }
@@ -106,14 +103,14 @@ impl MongoStore {
 
     /// The name under which records are bound to this store when they are sealed.
     pub fn namespace(&self) -> &str {
-        self.inner.names.namespace()
+        self.inner.records.names.namespace()
     }
 }
 
 impl fmt::Debug for MongoStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MongoStore")
-            .field("collection", &self.inner.documents.namespace().to_string())
+            .field("collection", &self.inner.records.documents.namespace().to_string())
             .field("namespace", &self.namespace())
             .finish_non_exhaustive()
     }
@@ -137,7 +134,7 @@ impl TokenStore for MongoStore {
             Need::Majority,
             Doing::Ask,
             move |inner: Arc<Inner>| async move {
-                let found = inner.find(&wanted, None).await?;
+                let found = inner.records.find(&wanted, None).await?;
                 found.map(|document| documents::record(document, &wanted)).transpose()
             },
         );
@@ -156,8 +153,8 @@ impl TokenStore for MongoStore {
             Doing::Write,
             move |inner: Arc<Inner>| async move {
                 match when.expected() {
-                    None => inner.create(&record, now).await,
-                    Some(version) => inner.replace(&record, version, now).await,
+                    None => inner.records.create(&record, now).await,
+                    Some(version) => inner.records.replace(&record, version, now).await,
                 }
             },
         )
@@ -171,16 +168,16 @@ impl TokenStore for MongoStore {
             Need::Majority,
             Doing::Write,
             move |inner: Arc<Inner>| async move {
-                let mut filter = living(inner.named(&key), now);
+                let mut filter = living(inner.records.named(&key), now);
                 if let RemoveIf::Matches(version) = when {
                     filter.insert(VERSION, version.to_string());
                 }
-                let deleted = inner.documents.delete_one(filter).await;
+                let deleted = inner.records.documents.delete_one(filter).await;
                 let deleted = deleted.map_err(|error| Fault::of(&error, Doing::Write))?;
                 if deleted.deleted_count > 0 {
                     return Ok(true);
                 }
-                match inner.stored(&key).await? {
+                match inner.records.stored(&key).await? {
                     Some((_, until)) if until.is_some_and(|until| until <= now) => Ok(false),
                     Some((version, _)) if !when.holds(version) => Err(Fault::conflict()),
                     // Any other was made since, and is not the one to remove.
@@ -197,7 +194,7 @@ impl TokenStore for MongoStore {
             Operation::List,
             Need::Majority,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move { inner.page(&page, now).await },
+            move |inner: Arc<Inner>| async move { inner.records.page(&page, now).await },
         )
         .await
     }
@@ -208,7 +205,7 @@ impl TokenStore for MongoStore {
             Operation::Lease,
             Need::Leases,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move { leases::take(&inner.documents, &name, &id, ttl).await },
+            move |inner: Arc<Inner>| async move { leases::take(&inner.records.documents, &name, &id, ttl).await },
         )
         .await
     }
@@ -219,7 +216,7 @@ impl TokenStore for MongoStore {
             Operation::Lease,
             Need::Majority,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move { leases::extend(&inner.documents, &name, &id, ttl).await },
+            move |inner: Arc<Inner>| async move { leases::extend(&inner.records.documents, &name, &id, ttl).await },
         )
         .await
     }
@@ -230,7 +227,7 @@ impl TokenStore for MongoStore {
             Operation::Lease,
             Need::Majority,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move { leases::give_back(&inner.documents, &name, &id).await },
+            move |inner: Arc<Inner>| async move { leases::give_back(&inner.records.documents, &name, &id).await },
         )
         .await
     }
@@ -269,10 +266,12 @@ impl MongoStore {
         let database = documents.client().database(&namespaces.db);
         Self {
             inner: Arc::new(Inner {
-                documents: database.collection_with_options(&namespaces.coll, concerns(largest_time)),
-                names: Names::new(namespace.to_owned()),
+                records: Records {
+                    documents: database.collection_with_options(&namespaces.coll, concerns(largest_time)),
+                    names: Names::new(namespace.to_owned()),
+                    largest_time,
+                },
                 server: Server::default(),
-                largest_time,
             }),
             clock: Arc::new(SystemClock),
             timeout,
@@ -281,7 +280,7 @@ impl MongoStore {
     }
 
     fn lease(&self, key: &Key) -> String {
-        self.inner.names.lease(&key.to_string())
+        self.inner.records.names.lease(&key.to_string())
     }
 
     /// Finds out what is needed, then works; neither takes longer than it may. It
@@ -295,7 +294,7 @@ impl MongoStore {
         let (inner, timeout) = (self.inner.clone(), self.timeout);
         let task = async move {
             let end = Instant::now() + timeout;
-            let checking = inner.server.check(need, &inner.documents, &inner.names);
+            let checking = inner.server.check(need, &inner.records.documents, &inner.records.names);
             timeout_at(end, checking)
                 .await
                 .unwrap_or_else(|_| Err(late(Doing::Ask)))?;
@@ -306,114 +305,6 @@ impl MongoStore {
             Some(home) => home.spawn(task).await.unwrap_or_else(|_| Err(late(doing))),
         };
         outcome.map_err(|fault| fault.at(operation))
-    }
-}
-
-impl Inner {
-    async fn create(&self, record: &Record, now: Timestamp) -> Result<(), Fault> {
-        let document = RecordDocument::of(record, &self.names)?;
-        for _ in 0..TRIES {
-            match self.documents.insert_one(document.get()).await {
-                Ok(_) => return Ok(()),
-                Err(error) if is_duplicate(&error) => {}
-                Err(error) => return Err(Fault::of(&error, Doing::Write)),
-            }
-            match self.stored(record.key()).await? {
-                // An answer was lost, and the same sent again.
-                Some((version, _)) if version == record.version() => return Ok(()),
-                // What is past its end is as good as absent; one of us replaces it.
-                Some((version, until)) if until.is_some_and(|until| until <= now) => {
-                    let filter = self.at_version(record.key(), version);
-                    if self.put(filter, &document).await? {
-                        return Ok(());
-                    }
-                }
-                Some(_) => return Err(Fault::conflict()),
-                None => {}
-            }
-        }
-        Err(Fault::conflict())
-    }
-
-    async fn replace(&self, record: &Record, read: Version, now: Timestamp) -> Result<(), Fault> {
-        let document = RecordDocument::of(record, &self.names)?;
-        let filter = living(self.at_version(record.key(), read), now);
-        if self.put(filter, &document).await? {
-            return Ok(());
-        }
-        match self.stored(record.key()).await? {
-            Some((version, _)) if version == record.version() => Ok(()),
-            _ => Err(Fault::conflict()),
-        }
-    }
-
-    /// Whether there was a document to replace. Never makes one: an upsert would
-    /// bring back what was removed.
-    async fn put(&self, filter: Document, document: &RecordDocument) -> Result<bool, Fault> {
-        let replaced = self.documents.replace_one(filter, document.get()).await;
-        let replaced = replaced.map_err(|error| Fault::of(&error, Doing::Write))?;
-        Ok(replaced.matched_count > 0)
-    }
-
-    /// The version of a record, and its end.
-    async fn stored(&self, key: &Key) -> Result<Option<(Version, Option<Timestamp>)>, Fault> {
-        let found = self.find(key, Some(doc! { BODY: 0 })).await?;
-        found.map(|document| documents::stored(&document, key)).transpose()
-    }
-
-    /// Grants are read linearizably: the primary has a majority confirm first that it
-    /// is still the primary, so that nobody spends a refresh token which an older
-    /// primary still shows. Nobody tells a store which load comes before a send, so
-    /// all of them are.
-    async fn find(&self, key: &Key, fields: Option<Document>) -> Result<Option<Document>, Fault> {
-        let concern = match key.part() {
-            Part::Grant => ReadConcern::linearizable(),
-            _ => ReadConcern::majority(),
-        };
-        let mut finding = self
-            .documents
-            .find_one(self.named(key))
-            .read_concern(concern)
-            .max_time(self.largest_time);
-        if let Some(fields) = fields {
-            finding = finding.projection(fields);
-        }
-        finding.await.map_err(|error| Fault::of(&error, Doing::Ask))
-    }
-
-    async fn page(&self, page: &Page, now: Timestamp) -> Result<Listing, Fault> {
-        let limit = page.limit.min(MOST_LISTED);
-        let asked = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let failed = |error| Fault::of(&error, Doing::Ask);
-        let filter = living(self.names.records_after(page.cursor.as_deref()), now);
-        let mut cursor = self
-            .documents
-            .find(filter)
-            .projection(doc! { BODY: 0 })
-            .sort(doc! { "_id": 1 })
-            .limit(asked)
-            .max_time(self.largest_time)
-            .await
-            .map_err(failed)?;
-        let mut entries = Vec::new();
-        while cursor.advance().await.map_err(failed)? {
-            let document = cursor.deserialize_current().map_err(failed)?;
-            entries.push(documents::listed(&document, &self.names)?);
-        }
-        let has_more = entries.len() > limit;
-        entries.truncate(limit);
-        let last = entries.last().filter(|_| has_more).map(|entry| entry.key.to_string());
-        Ok(Listing::new(entries, last))
-    }
-
-    fn named(&self, key: &Key) -> Document {
-        doc! { "_id": self.names.record(&key.to_string()) }
-    }
-
-    fn at_version(&self, key: &Key, version: Version) -> Document {
-        let mut filter = self.named(key);
-        filter.insert(VERSION, version.to_string());
-        filter
     }
 }
 

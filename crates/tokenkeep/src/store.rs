@@ -72,6 +72,12 @@ impl Opener {
         let opener = opener.with_scheme("memcached", |url| async move {
             Ok(Arc::new(store_memcached::MemcachedStore::connect(&url)?) as Arc<dyn TokenStore>)
         });
+        #[cfg(feature = "mongo")]
+        let opener = ["mongodb", "mongodb+srv"].into_iter().fold(opener, |opener, scheme| {
+            opener.with_scheme(scheme, |url| async move {
+                Ok(Arc::new(store_mongo::MongoStore::connect(&url).await?) as Arc<dyn TokenStore>)
+            })
+        });
         #[cfg(feature = "sqlite")]
         let opener = opener.with_scheme("sqlite", |url| async move {
             Ok(Arc::new(store_sqlite::SqliteStore::connect(&url)?) as Arc<dyn TokenStore>)
@@ -86,12 +92,6 @@ impl Opener {
                         Ok(Arc::new(store_redis::RedisStore::connect(&url).await?) as Arc<dyn TokenStore>)
                     })
                 });
-        #[cfg(feature = "mongo")]
-        let opener = ["mongodb", "mongodb+srv"].into_iter().fold(opener, |opener, scheme| {
-            opener.with_scheme(scheme, |url| async move {
-                Ok(Arc::new(store_mongo::MongoStore::connect(&url).await?) as Arc<dyn TokenStore>)
-            })
-        });
         opener
     }
 
@@ -178,6 +178,20 @@ mod tests {
         assert!(error.to_string().contains("plaintext=allow"), "{error}");
     }
 
+    #[cfg(feature = "mongo")]
+    #[tokio::test]
+    async fn mongodb_is_opened_before_its_servers_are_there() {
+        let store = open("mongodb://127.0.0.1:1/?namespace=a").await.unwrap();
+        assert_eq!(store.name(), "mongodb");
+        let error = open("mongodb://keeper:canary@127.0.0.1/?namespace=A")
+            .await
+            .unwrap_err();
+        assert!(
+            error.kind() == StoreErrorKind::Invalid && !error.to_string().contains("canary"),
+            "{error}"
+        );
+    }
+
     #[cfg(feature = "redis")]
     #[tokio::test]
     async fn every_kind_of_redis_is_known() {
@@ -192,20 +206,6 @@ mod tests {
         }
         let error = open("redis+sentinel://h").await.unwrap_err();
         assert!(error.to_string().contains("NAME"), "{error}");
-    }
-
-    #[cfg(feature = "mongo")]
-    #[tokio::test]
-    async fn mongodb_is_opened_before_its_servers_are_there() {
-        let store = open("mongodb://127.0.0.1:1/?namespace=a").await.unwrap();
-        assert_eq!(store.name(), "mongodb");
-        let error = open("mongodb://keeper:canary@127.0.0.1/?namespace=A")
-            .await
-            .unwrap_err();
-        assert!(
-            error.kind() == StoreErrorKind::Invalid && !error.to_string().contains("canary"),
-            "{error}"
-        );
     }
 
     #[tokio::test]

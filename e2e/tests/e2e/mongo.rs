@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use test_services::free_port;
 
 use crate::command::{Home, finish};
+use crate::expiries::one_request_per_expiry;
 
 #[test]
 fn a_server_that_is_not_there_is_a_failure_of_the_store_within_seconds() {
@@ -19,14 +20,27 @@ fn a_server_that_is_not_there_is_a_failure_of_the_store_within_seconds() {
     }
 }
 
+#[tokio::test]
+async fn thirty_two_processes_refresh_once_per_expiry() {
+    one_request_per_expiry(&url()).await;
+}
+
 #[test]
 fn the_command_checks_a_server_and_finds_nothing_there() {
     let home = Home::new();
-    let url = std::env::var("TOKENKEEP_TEST_MONGODB_URL").expect("run: cargo xtask test --only mongo");
-    let url = format!("{url}&namespace=e2e-{}", std::process::id());
+    let url = url();
     let run = |arguments: &[&str]| finish(home.command(arguments).env("TOKENKEEP_STORE", &url));
     let output = run(&["store", "check"]);
     assert_eq!(output.code(), Some(0), "{}", output.stderr());
     let output = run(&["token"]);
     assert_eq!(output.code(), Some(3), "{}", output.stderr());
+}
+
+/// A store with nothing in it.
+fn url() -> String {
+    let server = std::env::var("TOKENKEEP_TEST_MONGODB_URL").expect("run: cargo xtask test --only mongo");
+    let sign = if server.contains('?') { '&' } else { '?' };
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+    let namespace = format!("e2e-{}-{now}", std::process::id());
+    format!("{server}{sign}database=tokenkeep-tests&collection={namespace}&namespace={namespace}")
 }
