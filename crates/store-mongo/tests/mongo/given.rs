@@ -71,16 +71,24 @@ pub(crate) async fn documents(collection: &str) -> Collection<Document> {
 
 pub(crate) async fn subject() -> Subject<MongoStore> {
     let namespace = fresh_namespace();
-    let store = open(&namespace).await;
+    let store = warm(&namespace).await;
     Subject::in_real_time(store)
         .reopening(move || {
             let namespace = namespace.clone();
-            async move { open(&namespace).await }
+            async move { warm(&namespace).await }
         })
         .expecting(
             Capabilities::new(Persistence::DurableReplicated, LeaseScope::Shared, LeaseEnd::ByTime)
                 .with_largest_record(4 << 20),
         )
+}
+
+/// A store that has found out about its server already: the cases count seconds.
+async fn warm(namespace: &str) -> MongoStore {
+    let store = open(namespace).await;
+    let lease = store.try_lease(&key("warm"), &LeaseId::random(), Duration::ZERO).await;
+    lease.unwrap();
+    store
 }
 
 pub(crate) fn key(name: &str) -> Key {
