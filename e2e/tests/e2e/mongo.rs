@@ -38,7 +38,8 @@ fn the_command_checks_a_server_and_finds_nothing_there() {
 
 /// A store with nothing in it.
 fn url() -> String {
-    let server = std::env::var("TOKENKEEP_TEST_MONGODB_URL").expect("run: cargo xtask test --only mongo");
+    let server =
+        std::env::var("TOKENKEEP_TEST_MONGODB_URL").unwrap_or_else(|_| panic!("run: cargo xtask test --only mongo"));
     let sign = if server.contains('?') { '&' } else { '?' };
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
     let namespace = format!("e2e-{}-{now}", std::process::id());
