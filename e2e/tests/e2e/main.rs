@@ -12,6 +12,7 @@ mod full_disk;
 mod kills;
 mod logins;
 mod memcached;
+mod migrations;
 mod oidc;
 mod processes;
 mod provider;
