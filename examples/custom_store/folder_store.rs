@@ -152,6 +152,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unused_async, reason = "the suite awaits the opening")]
     async fn subject() -> Subject<FolderStore> {
         let (folder, clock) = (tempfile::tempdir().unwrap(), ManualClock::default());
         let store = FolderStore::open(folder.path(), Arc::new(clock.clone())).unwrap();

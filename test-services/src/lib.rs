@@ -11,8 +11,10 @@
     reason = "every error here is: could not be started, and it says why"
 )]
 
+mod certificates;
 mod error;
 mod memcached;
+mod mongodb;
 mod port;
 mod program;
 mod proxy;
@@ -21,6 +23,7 @@ mod server;
 
 pub use error::ServiceError;
 pub use memcached::{Memcached, MemcachedAuthentication, MemcachedBuilder};
+pub use mongodb::{MongoDb, MongoDbBuilder};
 pub use port::free_port;
 pub use program::Program;
 pub use proxy::{Proxy, Trouble};

@@ -2,6 +2,7 @@
 //! stopped by who started them.
 
 mod memcached;
+mod mongo;
 mod oidc;
 mod redis;
 mod server;
@@ -13,6 +14,7 @@ use crate::run::Failure;
 use crate::workspace::Workspace;
 
 use memcached::MemcachedNodes;
+use mongo::Mongo;
 use oidc::Oidc;
 use redis::RedisServers;
 
@@ -35,11 +37,16 @@ pub(crate) struct Kind {
 }
 
 /// All of them; a new one is a file in `services/` and a line here.
-pub(crate) const KINDS: [Kind; 3] = [
+pub(crate) const KINDS: [Kind; 4] = [
     Kind {
         name: "memcached",
         mark: "TOKENKEEP_TEST_MEMCACHED",
         start: |_| Ok(Box::new(MemcachedNodes::start()?)),
+    },
+    Kind {
+        name: "mongo",
+        mark: "TOKENKEEP_TEST_MONGODB",
+        start: |workspace| Ok(Box::new(Mongo::start(workspace)?)),
     },
     Kind {
         name: "oidc",

@@ -27,7 +27,7 @@ const SEARCH_LIMIT: Duration = Duration::from_millis(1500);
 pub(crate) enum Origin {
     Node(Client, Transport),
     Sentinel(Mutex<SentinelClient>),
-    Cluster(Clients),
+    Cluster(Box<Clients>),
 }
 
 /// Whether a connection is encrypted.
@@ -65,7 +65,7 @@ impl Origin {
         let certificates = config.tls.as_ref().map(tls::certificates).transpose()?;
         let origin = match &config.servers {
             Servers::Standalone => node(config, certificates),
-            Servers::Cluster => cluster(config, certificates),
+            Servers::Cluster => cluster(config, certificates.as_ref()),
             Servers::Sentinel(name) => sentinel(config, name, certificates),
         };
         origin.map_err(|_| {
@@ -81,11 +81,15 @@ impl Origin {
         Self::Node(client, transport)
     }
 
+    pub(crate) fn of_sentinel_client(client: SentinelClient) -> Self {
+        Self::Sentinel(Mutex::new(client))
+    }
+
     pub(crate) fn of_cluster_client(client: &ClusterClient) -> Self {
-        Self::Cluster(Clients {
+        Self::Cluster(Box::new(Clients {
             following: client.clone(),
             sending_once: client.clone(),
-        })
+        }))
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
@@ -146,7 +150,7 @@ fn node(config: &RedisConfig, certificates: Option<TlsCertificates>) -> RedisRes
     }))
 }
 
-fn cluster(config: &RedisConfig, certificates: Option<TlsCertificates>) -> RedisResult<Origin> {
+fn cluster(config: &RedisConfig, certificates: Option<&TlsCertificates>) -> RedisResult<Origin> {
     let nodes = config.addresses.iter().map(|address| info(address, config));
     let nodes = nodes.collect::<RedisResult<Vec<ConnectionInfo>>>()?;
     let build = |retries| {
@@ -156,15 +160,15 @@ fn cluster(config: &RedisConfig, certificates: Option<TlsCertificates>) -> Redis
             .retries(retries)
             .min_retry_wait(50)
             .max_retry_wait(400);
-        if let Some(certificates) = &certificates {
+        if let Some(certificates) = certificates {
             builder = builder.tls(TlsMode::Secure).certs(certificates.clone());
         }
         builder.build()
     };
-    Ok(Origin::Cluster(Clients {
+    Ok(Origin::Cluster(Box::new(Clients {
         following: build(3)?,
         sending_once: build(0)?,
-    }))
+    })))
 }
 
 fn sentinel(config: &RedisConfig, name: &str, certificates: Option<TlsCertificates>) -> RedisResult<Origin> {
@@ -190,7 +194,7 @@ fn sentinel(config: &RedisConfig, name: &str, certificates: Option<TlsCertificat
     if let Some(password) = &config.sentinel_login.password {
         builder = builder.set_client_to_sentinel_password(password.expose());
     }
-    Ok(Origin::Sentinel(Mutex::new(builder.build()?)))
+    Ok(Origin::of_sentinel_client(builder.build()?))
 }
 
 fn info(address: &Address, config: &RedisConfig) -> RedisResult<ConnectionInfo> {

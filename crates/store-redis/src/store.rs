@@ -15,7 +15,6 @@ use auth_core::store::{
 use redis::Value;
 use redis::cluster::ClusterClient;
 use redis::sentinel::SentinelClient;
-use tokio::sync::Mutex;
 
 use crate::config::{RedisConfig, RedisOptions};
 use crate::error::Fault;
@@ -86,7 +85,7 @@ impl RedisStore {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn from_sentinel_client(client: SentinelClient, options: RedisOptions) -> Result<Self, StoreError> {
-        let origin = Origin::Sentinel(Mutex::new(client));
+        let origin = Origin::of_sentinel_client(client);
         Self::over(origin, options, "the given sentinel client".into()).await
     }
 

@@ -43,6 +43,7 @@ pub(crate) fn parse(url: &str) -> Result<RedisConfig, StoreError> {
 }
 
 /// What the scheme names, before the path is read.
+#[derive(Clone, Copy)]
 enum Kind {
     Standalone,
     Cluster,

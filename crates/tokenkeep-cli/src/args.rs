@@ -37,7 +37,7 @@ pub(crate) struct CommandLine {
 #[derive(Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// Where tokens are kept: json:PATH, sqlite:PATH, redis://HOST or memcached://HOST,HOST [env: TOKENKEEP_STORE] [default: json: in the user's data folder]
+    /// Where tokens are kept: json:PATH, sqlite:PATH, redis://HOST, mongodb://HOST or memcached://HOST,HOST [env: TOKENKEEP_STORE] [default: json: in the user's data folder]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
     /// The name that credentials are kept under [env: TOKENKEEP_PROFILE] [default: default]

@@ -1,5 +1,5 @@
-//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `redis://HOST`, `memcached://HOST,HOST`,
-//! `memory:`, and other people's.
+//! Stores, by their URLs: `json:PATH`, `sqlite:PATH`, `redis://HOST`, `mongodb://HOST`,
+//! `memcached://HOST,HOST`, `memory:`, and other people's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,8 @@ pub use auth_core::store::*;
 pub use store_json as json;
 #[cfg(feature = "memcached")]
 pub use store_memcached as memcached;
+#[cfg(feature = "mongo")]
+pub use store_mongo as mongo;
 #[cfg(feature = "redis")]
 pub use store_redis as redis;
 #[cfg(feature = "sqlite")]
@@ -23,9 +25,11 @@ type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn TokenStore>, StoreErro
 type Factory = Arc<dyn Fn(String) -> Opening + Send + Sync>;
 
 /// The schemes that this version knows, compiled in or not, each with its feature.
-const KNOWN: [(&str, &str); 9] = [
+const KNOWN: [(&str, &str); 11] = [
     ("json", "json"),
     ("memcached", "memcached"),
+    ("mongodb", "mongo"),
+    ("mongodb+srv", "mongo"),
     ("redis", "redis"),
     ("rediss", "redis"),
     ("redis+cluster", "redis"),
@@ -36,7 +40,7 @@ const KNOWN: [(&str, &str); 9] = [
 ];
 
 /// Opens a store by its URL: `json:PATH`, `sqlite:PATH`, `redis://HOST`,
-/// `memcached://HOST,HOST`, `memory:`.
+/// `mongodb://HOST`, `memcached://HOST,HOST`, `memory:`.
 ///
 /// # Errors
 /// `Invalid` if no scheme fits, `Unsupported` if the scheme's feature is not
@@ -82,6 +86,12 @@ impl Opener {
                         Ok(Arc::new(store_redis::RedisStore::connect(&url).await?) as Arc<dyn TokenStore>)
                     })
                 });
+        #[cfg(feature = "mongo")]
+        let opener = ["mongodb", "mongodb+srv"].into_iter().fold(opener, |opener, scheme| {
+            opener.with_scheme(scheme, |url| async move {
+                Ok(Arc::new(store_mongo::MongoStore::connect(&url).await?) as Arc<dyn TokenStore>)
+            })
+        });
         opener
     }
 
@@ -182,6 +192,20 @@ mod tests {
         }
         let error = open("redis+sentinel://h").await.unwrap_err();
         assert!(error.to_string().contains("NAME"), "{error}");
+    }
+
+    #[cfg(feature = "mongo")]
+    #[tokio::test]
+    async fn mongodb_is_opened_before_its_servers_are_there() {
+        let store = open("mongodb://127.0.0.1:1/?namespace=a").await.unwrap();
+        assert_eq!(store.name(), "mongodb");
+        let error = open("mongodb://keeper:canary@127.0.0.1/?namespace=A")
+            .await
+            .unwrap_err();
+        assert!(
+            error.kind() == StoreErrorKind::Invalid && !error.to_string().contains("canary"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

@@ -33,6 +33,18 @@ async fn sqlite() {
     one_request_per_expiry(&format!("sqlite:{}", folder.path().join("tokens.sqlite").display())).await;
 }
 
+#[tokio::test]
+async fn redis() {
+    let server = test_services::Redis::start().unwrap();
+    one_request_per_expiry(&server.url()).await;
+}
+
+#[tokio::test]
+async fn mongo() {
+    let url = std::env::var("TOKENKEEP_TEST_MONGODB_URL").expect("run: cargo xtask test --only mongo");
+    one_request_per_expiry(&format!("{url}&namespace=expiries-{}", std::process::id())).await;
+}
+
 /// 32 processes of 4 tasks each, on the store with this URL, in which nothing is yet
 /// under the profile `default`. A shared clock ends the token's life 200 times.
 ///

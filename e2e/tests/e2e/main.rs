@@ -13,6 +13,7 @@ mod kills;
 mod logins;
 mod memcached;
 mod migrations;
+mod mongo;
 mod oidc;
 mod processes;
 mod provider;

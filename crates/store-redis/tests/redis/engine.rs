@@ -106,6 +106,8 @@ async fn a_service_gets_tokens_while_the_server_is_away_and_shares_them_after() 
     assert_eq!(source.token().await.unwrap(), token);
     assert_eq!(bench.server.counters().token_requests, 1);
     bench.redis.restart().unwrap();
+    // For a tenth of a second the store takes the server for gone.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let shared = source.force().await.unwrap();
     assert_eq!(bench.service().await.token().await.unwrap(), shared);
     assert_eq!(bench.server.counters().token_requests, 2);

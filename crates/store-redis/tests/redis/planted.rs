@@ -34,50 +34,19 @@ async fn what_is_no_record_is_neither_read_nor_overwritten() {
     let redis = Redis::start().unwrap();
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let to = name("a#grant");
-    let plants: [&[&str]; 6] = [
-        &["SET", &to, "canary"],
-        &["HSET", &to, "value", "canary"],
-        &[
-            "HSET", &to, "key", "a#grant", "version", "canary", "hints", "{}", "value", "canary",
-        ],
-        &[
-            "HSET",
-            &to,
-            "key",
-            "a#grant",
-            "version",
-            "1-0011223344556677",
-            "hints",
-            "canary",
-        ],
-        &[
-            "HSET",
-            &to,
-            "key",
-            "a#grant",
-            "version",
-            "1-0011223344556677",
-            "hints",
-            "{}",
-        ],
-        &[
-            "HSET",
-            &to,
-            "key",
-            "a#grant",
-            "version",
-            "1-0011223344556677",
-            "hints",
-            "{}",
-            "value",
-            "canary",
-            "keep_until",
-            "canary",
-        ],
+    let hash = |fields: &str| format!("HSET {to} {fields}");
+    let head = "key a#grant version 1-0011223344556677";
+    let plants = [
+        format!("SET {to} canary"),
+        hash("value canary"),
+        hash("key a#grant version canary hints {} value canary"),
+        hash(&format!("{head} hints canary")),
+        hash(&format!("{head} hints {{}}")),
+        hash(&format!("{head} hints {{}} value canary keep_until canary")),
     ];
     for plant in plants {
         redis.command(&["DEL", &to]).unwrap();
-        redis.command(plant).unwrap();
+        redis.command(&plant.split(' ').collect::<Vec<_>>()).unwrap();
         is_damage(store.load(&key("a")).await);
         let before = redis.command(&["DUMP", &to]).unwrap();
         let error = store

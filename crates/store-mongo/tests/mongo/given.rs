@@ -1,0 +1,128 @@
+//! What the tests begin with.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use auth_core::key::Key;
+use auth_core::profile::Profile;
+use auth_core::record::{Hints, Record, Version};
+use auth_core::store::{
+    Capabilities, LeaseEnd, LeaseId, LeaseScope, Persistence, StoreError, TokenStore as _, WriteIf,
+};
+use store_mongo::MongoStore;
+use store_mongo::mongodb::bson::Document;
+use store_mongo::mongodb::{Client, Collection};
+use store_testkit::Subject;
+
+/// No operation takes longer: the store gives up after 5 s, the rest is for a busy machine.
+const BOUND: Duration = Duration::from_secs(9);
+const LONG: Duration = Duration::from_secs(400);
+
+/// Where the tests leave their collections; whoever uses a server of their own may drop it.
+const DATABASE: &str = "tokenkeep-tests";
+/// On a busy machine each answer may take its time.
+const PATIENT: &str = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
+
+/// The server of this run. `cargo xtask test --only mongo` starts one, unless the
+/// variable is set: then it is the user's own.
+pub(crate) fn url() -> String {
+    variable("TOKENKEEP_TEST_MONGODB_URL")
+}
+
+/// A server with SCRAM and TLS.
+pub(crate) fn secured_url() -> String {
+    variable("TOKENKEEP_TEST_MONGODB_SECURED_URL")
+}
+
+/// A URL with one option more.
+pub(crate) fn with(url: &str, option: &str) -> String {
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}{option}")
+}
+
+/// A namespace that nobody else has.
+pub(crate) fn fresh_namespace() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let run = LeaseId::random().as_str()[..16].to_owned();
+    format!("{run}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A store of this namespace, in a collection of the same name: what one test keeps
+/// slows no other. Patient with a busy machine.
+pub(crate) async fn open(namespace: &str) -> MongoStore {
+    open_in(namespace, namespace).await
+}
+
+/// A store of this namespace in this collection.
+pub(crate) async fn open_in(collection: &str, namespace: &str) -> MongoStore {
+    let place = format!("database={DATABASE}&collection={collection}&namespace={namespace}");
+    connect(&with(&url(), &format!("{place}&{PATIENT}"))).await
+}
+
+pub(crate) async fn connect(url: &str) -> MongoStore {
+    MongoStore::connect(url).await.unwrap()
+}
+
+/// The documents of a store, for who looks behind its back.
+pub(crate) async fn documents(collection: &str) -> Collection<Document> {
+    let client = Client::with_uri_str(url()).await.unwrap();
+    client.database(DATABASE).collection(collection)
+}
+
+pub(crate) async fn subject() -> Subject<MongoStore> {
+    let namespace = fresh_namespace();
+    let store = open(&namespace).await;
+    Subject::in_real_time(store)
+        .reopening(move || {
+            let namespace = namespace.clone();
+            async move { open(&namespace).await }
+        })
+        .expecting(
+            Capabilities::new(Persistence::DurableReplicated, LeaseScope::Shared, LeaseEnd::ByTime)
+                .with_largest_record(4 << 20),
+        )
+}
+
+pub(crate) fn key(name: &str) -> Key {
+    Key::grant(&Profile::from_parts([name]))
+}
+
+pub(crate) fn record(name: &str, body: impl AsRef<[u8]>, read: Option<Version>) -> Record {
+    let body = body.as_ref().to_vec().into();
+    Record::from_parts(key(name), Version::after(read), None, Hints::default(), body)
+}
+
+/// Saves a first record.
+pub(crate) async fn put(store: &MongoStore, name: &str) -> Record {
+    let record = record(name, "{}", None);
+    store.save(&record, WriteIf::Absent).await.unwrap();
+    record
+}
+
+/// The error of an operation, which must come within its bound.
+pub(crate) async fn refused<T: std::fmt::Debug>(operation: impl Future<Output = Result<T, StoreError>>) -> StoreError {
+    bounded(operation).await.unwrap_err()
+}
+
+/// The outcome of an operation, which must come within its bound.
+pub(crate) async fn bounded<T>(operation: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let outcome = operation.await;
+    assert!(started.elapsed() < BOUND, "it took {:?}", started.elapsed());
+    outcome
+}
+
+/// Runs a test of many processes, for which the suite's two minutes may be too short.
+pub(crate) fn run_long(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(LONG, test).await })
+        .expect("it did not end");
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run: cargo xtask test --only mongo"))
+}

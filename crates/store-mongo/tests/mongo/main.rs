@@ -1,0 +1,16 @@
+//! The MongoDB store: the suite of all stores, and what is its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
+
+mod access;
+mod documents;
+mod engine;
+mod faults;
+mod given;
+mod races;
+mod worker;
+
+use given::subject;
+
+store_testkit::conformance!(conformance, subject());
+store_testkit::conformance_renewable!(renewable, subject());

@@ -1,0 +1,99 @@
+//! Many at once: processes and tasks.
+
+use std::io::{BufRead as _, BufReader};
+use std::time::Duration;
+
+use auth_core::store::{Lease, LeaseId, TokenStore as _, WriteIf};
+
+use crate::given::{fresh_namespace, key, open, record, run_long};
+use crate::worker::{Job, TIMES};
+
+const RACERS: usize = 64;
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn sixteen_processes_count_exactly() {
+    run_long(async {
+        let namespace = fresh_namespace();
+        let store = open(&namespace).await;
+        let zero = record("counter", "0", None);
+        store.save(&zero, WriteIf::Absent).await.unwrap();
+        let counters: Vec<_> = (0..16).map(|_| Job::Count.start(&namespace)).collect();
+        for counter in counters {
+            let output = tokio::task::spawn_blocking(|| counter.wait_with_output())
+                .await
+                .unwrap()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        }
+        let total = store.load(&key("counter")).await.unwrap().unwrap();
+        assert_eq!(total.body().expose(), (16 * TIMES).to_string().as_bytes());
+        assert_eq!(
+            total.version().generation(),
+            16 * TIMES + 1,
+            "a write without its count"
+        );
+    });
+}
+
+#[test]
+fn of_sixty_four_one_takes_a_lease_that_is_free_and_one_that_is_over() {
+    store_testkit::run(async {
+        let namespace = fresh_namespace();
+        let stores = [
+            open(&namespace).await,
+            open(&namespace).await,
+            open(&namespace).await,
+            open(&namespace).await,
+        ];
+        for round in 0..5 {
+            let name = format!("round{round}");
+            assert_eq!(winners(&stores, &name).await, 1, "of a free lease");
+        }
+        for round in 0..5 {
+            let name = format!("over{round}");
+            let gone = stores[0]
+                .try_lease(&key(&name), &LeaseId::random(), Duration::ZERO)
+                .await;
+            assert_eq!(gone.unwrap(), Lease::Granted);
+            assert_eq!(winners(&stores, &name).await, 1, "of a lease that is over");
+        }
+    });
+}
+
+#[test]
+fn a_killed_holders_lease_is_over_when_its_time_is() {
+    store_testkit::run(async {
+        let namespace = fresh_namespace();
+        let store = open(&namespace).await;
+        let mut holder = Job::HoldLease.start(&namespace);
+        let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+        let told = tokio::task::spawn_blocking(|| lines.map_while(Result::ok).any(|line| line.ends_with("held")));
+        assert!(told.await.unwrap(), "the other process did not get the lease");
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        let mine = LeaseId::random();
+        let lease = store.try_lease(&key("a"), &mine, MINUTE).await.unwrap();
+        let Lease::HeldElsewhere { retry_after } = lease else {
+            panic!("taken from a holder whose time is not over")
+        };
+        assert!(retry_after <= Duration::from_millis(200), "{retry_after:?}");
+        tokio::time::sleep(Duration::from_millis(3_100)).await;
+        assert_eq!(store.try_lease(&key("a"), &mine, MINUTE).await.unwrap(), Lease::Granted);
+    });
+}
+
+async fn winners(stores: &[store_mongo::MongoStore], name: &str) -> usize {
+    let racers: Vec<_> = (0..RACERS)
+        .map(|racer| {
+            let (store, key) = (stores[racer % stores.len()].clone(), key(name));
+            tokio::spawn(async move { store.try_lease(&key, &LeaseId::random(), MINUTE).await.unwrap() })
+        })
+        .collect();
+    let mut winners = 0;
+    for racer in racers {
+        winners += usize::from(racer.await.unwrap() == Lease::Granted);
+    }
+    winners
+}

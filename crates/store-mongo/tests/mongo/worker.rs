@@ -1,0 +1,86 @@
+//! Other processes: this test binary, started again to do one job.
+
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
+use store_mongo::MongoStore;
+
+use crate::given::{key, open, record, run_long};
+
+const JOB: &str = "STORE_MONGO_TEST_JOB";
+const NAMESPACE: &str = "STORE_MONGO_TEST_NAMESPACE";
+
+/// How often one process counts.
+pub(crate) const TIMES: u64 = 100;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Job {
+    /// Counts by compare-and-swap.
+    Count,
+    /// Takes a lease for a short time, and holds it until it is killed.
+    HoldLease,
+}
+
+/// Where started processes arrive. In a plain run there is no job, and nothing to do.
+#[test]
+fn arrives() {
+    let (Ok(job), Ok(namespace)) = (std::env::var(JOB), std::env::var(NAMESPACE)) else {
+        return;
+    };
+    let job = [Job::Count, Job::HoldLease]
+        .into_iter()
+        .find(|known| format!("{known:?}") == job)
+        .unwrap();
+    run_long(async move {
+        let store = open(&namespace).await;
+        match job {
+            Job::Count => count(&store).await,
+            Job::HoldLease => hold_lease(&store).await,
+        }
+    });
+}
+
+impl Job {
+    /// Another process that does this job in this namespace.
+    pub(crate) fn start(self, namespace: &str) -> Child {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["worker::arrives", "--exact", "--nocapture"])
+            .env(JOB, format!("{self:?}"))
+            .env(NAMESPACE, namespace)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+}
+
+async fn count(store: &MongoStore) {
+    let mut left = TIMES;
+    while left > 0 {
+        let read = store.load(&key("counter")).await.unwrap().unwrap();
+        let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();
+        let next = record("counter", (number + 1).to_string(), Some(read.version()));
+        match store.save(&next, WriteIf::Matches(read.version())).await {
+            Ok(()) => left -= 1,
+            Err(error) => {
+                assert_eq!(error.kind(), StoreErrorKind::Conflict, "{error}");
+                // Else sixteen would keep one server busy with losing.
+                let random = u64::from_str_radix(&LeaseId::random().as_str()[..2], 16).unwrap();
+                tokio::time::sleep(Duration::from_millis(random / 2)).await;
+            }
+        }
+    }
+}
+
+async fn hold_lease(store: &MongoStore) {
+    let lease = store
+        .try_lease(&key("a"), &LeaseId::random(), Duration::from_secs(3))
+        .await;
+    assert_eq!(lease.unwrap(), Lease::Granted);
+    std::io::stdout().write_all(b"held\n").unwrap();
+    // The limit ends this, if nobody kills it.
+    std::future::pending::<()>().await;
+}

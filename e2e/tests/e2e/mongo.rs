@@ -1,0 +1,32 @@
+//! The command over MongoDB: `TOKENKEEP_TEST_MONGODB_URL` names the server.
+
+use std::time::{Duration, Instant};
+
+use test_services::free_port;
+
+use crate::command::{Home, finish};
+
+#[test]
+fn a_server_that_is_not_there_is_a_failure_of_the_store_within_seconds() {
+    let home = Home::new();
+    let url = format!("mongodb://127.0.0.1:{}", free_port().unwrap());
+    for arguments in [["token"].as_slice(), &["status"], &["store", "check"]] {
+        let started = Instant::now();
+        let output = finish(home.command(&[&["--store", &url], arguments].concat()));
+        assert_eq!(output.code(), Some(6), "{}", output.stderr());
+        assert!(output.stderr().contains("mongodb store"), "{}", output.stderr());
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn the_command_checks_a_server_and_finds_nothing_there() {
+    let home = Home::new();
+    let url = std::env::var("TOKENKEEP_TEST_MONGODB_URL").expect("run: cargo xtask test --only mongo");
+    let url = format!("{url}&namespace=e2e-{}", std::process::id());
+    let run = |arguments: &[&str]| finish(home.command(arguments).env("TOKENKEEP_STORE", &url));
+    let output = run(&["store", "check"]);
+    assert_eq!(output.code(), Some(0), "{}", output.stderr());
+    let output = run(&["token"]);
+    assert_eq!(output.code(), Some(3), "{}", output.stderr());
+}

@@ -1,0 +1,112 @@
+//! One login, used by many processes through MongoDB: its refresh token is good for one use, and
+//! each time it is used once.
+//!
+//! ```text
+//! cargo xtask test --only mongo              # once: installs the server
+//! cargo run --release --example share_mongo
+//! ```
+
+#![allow(clippy::print_stdout, reason = "an example shows what happens")]
+
+use std::error::Error;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use store_testkit::server::{AuthorizationServer, Client};
+use test_services::MongoDb;
+use tokenkeep::endpoint::EndpointUrl;
+use tokenkeep::grant::{AuthorizationCode, Grant as _};
+use tokenkeep::record::Recipe;
+use tokenkeep::token::TokenResponse;
+use tokenkeep::{ClientRegistration, Profile, Secret, Target, TokenManager, provider, store};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const PROCESSES: usize = 8;
+const ROUNDS: usize = 5;
+
+#[tokio::main]
+async fn main() -> Outcome<()> {
+    if let (Ok(url), Ok(endpoint)) = (std::env::var("SHARE_STORE"), std::env::var("SHARE_TOKEN_ENDPOINT")) {
+        let token = manager(&url, &endpoint).await?.source(&profile()?).token().await?;
+        println!("{}", token.hash().short());
+        return Ok(());
+    }
+    let mut mongo = MongoDb::start()?;
+    let server = AuthorizationServer::builder()
+        .client(Client::confidential("app", "app-secret").redirect_uri("http://127.0.0.1/callback"))
+        .start()?;
+    let (url, endpoint) = (mongo.url(), server.token_endpoint());
+    println!("authorization server  {}", server.issuer());
+    println!("store                 {url}\n");
+
+    println!("1. A person logs in.");
+    let here = manager(&url, &endpoint).await?;
+    log_in(&server, &here).await?;
+
+    println!("2. {ROUNDS} times the access token expires, and {PROCESSES} processes want one at once.");
+    for round in 1..=ROUNDS {
+        server.expire_access_tokens();
+        server.advance(Duration::from_secs(2 * 3_600));
+        let tokens = run_processes(&url, &endpoint)?;
+        let same = tokens.iter().filter(|token| **token == tokens[0]).count();
+        let refreshes = server.counters().requests_of("refresh_token");
+        println!("   round {round}: {same} of {PROCESSES} have the same token; refreshes so far: {refreshes}");
+    }
+
+    println!("3. The database is killed. Who has a token goes on.");
+    let source = here.source(&profile()?);
+    let token = source.token().await?;
+    mongo.kill();
+    let started = Instant::now();
+    println!("   the same token as before: {}", source.token().await? == token);
+    println!("   after {} microseconds", started.elapsed().as_micros());
+    mongo.restart()?;
+    println!("4. It is back, with the login.");
+    println!("   {} processes have a token", run_processes(&url, &endpoint)?.len());
+    Ok(())
+}
+
+async fn manager(url: &str, token_endpoint: &str) -> Outcome<TokenManager> {
+    let provider = provider::with_endpoints(EndpointUrl::new(token_endpoint)?, None);
+    let client = ClientRegistration::confidential(provider, "app", Secret::new("app-secret"));
+    Ok(tokenkeep::manager(client, store::open(url).await?).build()?)
+}
+
+fn profile() -> Outcome<Profile> {
+    Ok(Profile::new("ana")?)
+}
+
+/// Keeps the tokens of a login at the test server, as `login` does after the browser.
+async fn log_in(server: &AuthorizationServer, manager: &TokenManager) -> Outcome<()> {
+    let login = server.log_in("app", "api");
+    let answer = format!(
+        r#"{{"access_token":"{}","refresh_token":"{}","expires_in":3600}}"#,
+        login.access_token, login.refresh_token
+    );
+    let tokens = TokenResponse::parse(answer.as_bytes())?;
+    let recipe = Recipe::new(AuthorizationCode.name(), Target::new().scope("api"));
+    Ok(manager.adopt(&profile()?, recipe, &tokens).await?)
+}
+
+/// Starts this program again, several times at once; gives what the processes print.
+fn run_processes(url: &str, token_endpoint: &str) -> Outcome<Vec<String>> {
+    let program = std::env::current_exe()?;
+    let start = |_| {
+        Command::new(&program)
+            .env("SHARE_STORE", url)
+            .env("SHARE_TOKEN_ENDPOINT", token_endpoint)
+            .stdout(Stdio::piped())
+            .spawn()
+    };
+    let processes: Vec<_> = (0..PROCESSES).map(start).collect::<Result<_, _>>()?;
+    let mut printed = Vec::new();
+    for process in processes {
+        let output = process.wait_with_output()?;
+        if !output.status.success() {
+            return Err(format!("a process ended with {}", output.status).into());
+        }
+        printed.push(String::from_utf8(output.stdout)?.trim().to_owned());
+    }
+    Ok(printed)
+}
