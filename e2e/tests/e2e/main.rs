@@ -20,3 +20,4 @@ mod provider;
 mod redis;
 mod replicas;
 mod spill;
+mod stores_page;
