@@ -15,6 +15,7 @@ mod report;
 mod side;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use error::TransferError;
@@ -136,36 +137,64 @@ impl Transfer {
         if self.is_same(from, to) {
             return Err(TransferError::SamePlace);
         }
-        let listed = self.listed().await?.unwrap_or_default();
-        let tokens = listed.into_iter().filter(|listed| listed.key.profile() == from);
-        self.one(from, to, &token_ids(tokens)).await
+        let mut listed = by_profile(self.listed().await?.unwrap_or_default());
+        self.one(from, to, &listed.remove(from).unwrap_or_default()).await
     }
 
     /// Moves every profile of the source, each under its own name, one after the
     /// other, and tells of each when it is done. One that fails does not keep the
-    /// others back.
+    /// others back, unless the answer is to break off.
     ///
     /// # Errors
     /// If the source can't be listed.
     pub async fn all(
         &self,
-        mut done: impl FnMut(&Profile, Result<&TransferReport, &TransferError>) + Send,
+        mut done: impl FnMut(&Profile, Result<&TransferReport, &TransferError>) -> ControlFlow<()> + Send,
     ) -> Result<(), TransferError> {
         let unsupported = || TransferError::CannotList {
             place: self.from.label.clone(),
         };
-        let mut profiles: BTreeMap<Profile, Vec<Listed>> = BTreeMap::new();
-        for listed in self.listed().await?.ok_or_else(unsupported)? {
-            profiles.entry(listed.key.profile().clone()).or_default().push(listed);
-        }
-        for (profile, listed) in profiles {
+        let profiles = by_profile(self.listed().await?.ok_or_else(unsupported)?);
+        let told = |profile: &Profile, outcome: Result<Option<&TransferReport>, &TransferError>| match outcome {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(report)) => done(profile, Ok(report)),
+            Err(error) => done(profile, Err(error)),
+        };
+        self.each(profiles, told).await
+    }
+
+    /// Moves these profiles as [`all`](Self::all) does; `None` is told of one that the
+    /// source has nothing of.
+    ///
+    /// # Errors
+    /// If the source can list, but fails to.
+    pub async fn profiles(
+        &self,
+        profiles: impl IntoIterator<Item = Profile> + Send,
+        done: impl FnMut(&Profile, Result<Option<&TransferReport>, &TransferError>) -> ControlFlow<()> + Send,
+    ) -> Result<(), TransferError> {
+        let profiles: BTreeSet<Profile> = profiles.into_iter().collect();
+        let mut listed = by_profile(self.listed().await?.unwrap_or_default());
+        let wanted = profiles.into_iter().map(|profile| {
+            let tokens = listed.remove(&profile).unwrap_or_default();
+            (profile, tokens)
+        });
+        self.each(wanted.collect(), done).await
+    }
+
+    async fn each(
+        &self,
+        profiles: BTreeMap<Profile, BTreeSet<TargetId>>,
+        mut done: impl FnMut(&Profile, Result<Option<&TransferReport>, &TransferError>) -> ControlFlow<()> + Send,
+    ) -> Result<(), TransferError> {
+        for (profile, tokens) in profiles {
             if self.is_same(&profile, &profile) {
                 return Err(TransferError::SamePlace);
             }
-            match self.one(&profile, &profile, &token_ids(listed.into_iter())).await {
-                Ok(None) => {}
-                Ok(Some(report)) => done(&profile, Ok(&report)),
-                Err(error) => done(&profile, Err(&error)),
+            let outcome = self.one(&profile, &profile, &tokens).await;
+            let outcome = outcome.as_ref().map(Option::as_ref);
+            if done(&profile, outcome).is_break() {
+                break;
             }
         }
         Ok(())
@@ -253,13 +282,16 @@ impl Sides<'_> {
     }
 }
 
-fn token_ids(listed: impl Iterator<Item = Listed>) -> BTreeSet<TargetId> {
-    listed
-        .filter_map(|listed| match listed.key.part() {
-            Part::Token(target) => Some(target),
-            _ => None,
-        })
-        .collect()
+/// The profiles, each with what it has access tokens for.
+fn by_profile(listed: Vec<Listed>) -> BTreeMap<Profile, BTreeSet<TargetId>> {
+    let mut profiles: BTreeMap<Profile, BTreeSet<TargetId>> = BTreeMap::new();
+    for listed in listed {
+        let tokens = profiles.entry(listed.key.profile().clone()).or_default();
+        if let Part::Token(target) = listed.key.part() {
+            tokens.insert(target);
+        }
+    }
+    profiles
 }
 
 /// The key of the same part under another profile.

@@ -7,6 +7,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod init;
+pub(crate) mod migrate;
 pub(crate) mod more;
 
 use std::net::SocketAddr;
@@ -88,7 +89,7 @@ pub(crate) enum Command {
     /// The profiles: list, show, rename, export, import, remove
     #[command(subcommand)]
     Profile(more::ProfileCommand),
-    /// The store: check
+    /// The store: check, migrate
     #[command(subcommand)]
     Store(more::StoreCommand),
     /// Look for what is wrong: configuration, environment, store, clock

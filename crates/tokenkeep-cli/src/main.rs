@@ -13,6 +13,7 @@ mod input;
 mod logging;
 mod managers;
 mod output;
+mod place;
 mod private_folder;
 mod progress;
 mod run;

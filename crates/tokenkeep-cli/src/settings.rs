@@ -46,7 +46,8 @@ impl fmt::Display for Origin {
 impl Settings {
     /// Resolves what holds for every command.
     pub(crate) fn resolve(global: &Global) -> Result<Self> {
-        let store_flag = global.store.as_deref().map(refuse_userinfo).transpose()?;
+        let store_flag = global.store.as_deref();
+        refuse_userinfo("--store", store_flag, &environment::name_of("store"))?;
         let file = ConfigFile::load(global.config.as_deref())?;
         let profile = resolve_profile(global)?;
         let config = file.profile(profile.as_str());
@@ -166,13 +167,14 @@ fn resolve_store(flag: Option<&str>, config: &ProfileConfig, file: &ConfigFile) 
     }
 }
 
-// Other users of the machine see the arguments of every process.
-fn refuse_userinfo(url: &str) -> Result<&str, Failure> {
-    if !has_userinfo(url) {
-        return Ok(url);
+/// Refuses a URL with a password on the command line: other users of the machine see
+/// the arguments of every process.
+pub(crate) fn refuse_userinfo(flag: &str, url: Option<&str>, variable: &str) -> Result<()> {
+    if !url.is_some_and(has_userinfo) {
+        return Ok(());
     }
-    let message = "--store holds a user name or password, which every user of this machine could see";
-    Err(Failure::new(Exit::Usage, message).hint("put the whole URL into the environment variable TOKENKEEP_STORE"))
+    let message = format!("{flag} holds a user name or password, which every user of this machine could see");
+    Err(Failure::new(Exit::Usage, message).hint(format!("put the whole URL into the environment variable {variable}")))
 }
 
 fn has_userinfo(url: &str) -> bool {

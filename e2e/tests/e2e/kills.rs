@@ -140,7 +140,8 @@ impl Scene {
     }
 }
 
-fn random(below: u64) -> u64 {
+/// Some number below this.
+pub(crate) fn random(below: u64) -> u64 {
     let now = SystemClock.now().unix_millis().unsigned_abs();
     let nanos = u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos());
     (now ^ nanos.wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(17) % below

@@ -1,5 +1,6 @@
 //! Logins that move: to another name, to another store, and broken off anywhere.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use auth_core::store::{
     Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listing, Operation, Page, Persistence, RemoveIf, StoreError,
     StoreErrorKind, TokenStoreExt as _, WriteIf,
 };
-use auth_core::transfer::{GrantTransfer, Place, Transfer, TransferError};
+use auth_core::transfer::{GrantTransfer, Place, Transfer, TransferError, TransferReport};
 use auth_core::{MemoryStore, Profile, Secret, Target, TokenStore};
 
 use crate::setup::{Bench, HOUR, ShiftedClock};
@@ -317,7 +318,9 @@ async fn what_must_be_decided_first_is_said() {
     let refused = two.transfer().profile(&two.ana, &two.ana).await.unwrap_err();
     assert!(refused.to_string().contains("elsewhere"), "{refused}");
     let same = Place::new(Arc::new(two.from.clone()), "here");
-    let refused = Transfer::new(same.clone(), same).all(|_, _| {}).await;
+    let refused = Transfer::new(same.clone(), same)
+        .all(|_, _| ControlFlow::Continue(()))
+        .await;
     assert!(matches!(refused, Err(TransferError::SamePlace)));
 }
 
@@ -326,9 +329,12 @@ async fn looking_only_changes_nothing() {
     let two = Two::new().await;
     let mut seen = Vec::new();
     let look = two.transfer().dry_run(true);
-    look.all(|profile, report| seen.push((profile.clone(), *report.unwrap())))
-        .await
-        .unwrap();
+    look.all(|profile, report| {
+        seen.push((profile.clone(), *report.unwrap()));
+        ControlFlow::Continue(())
+    })
+    .await
+    .unwrap();
     let [(profile, report)] = &seen[..] else {
         panic!("{seen:?}")
     };
@@ -338,6 +344,29 @@ async fn looking_only_changes_nothing() {
     );
     assert_eq!(two.spendable().await, ["here"]);
     assert!(two.to.list_all().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn by_name_one_after_the_other_until_told_to_break_off() {
+    let two = Two::new().await;
+    let bea = Profile::new("bea").unwrap();
+    two.put(&Key::grant(&bea), two.login.clone().into()).await;
+    let zoe = Profile::new("zoe").unwrap();
+    let mut seen = Vec::new();
+    let names = [&zoe, &two.ana, &bea, &two.ana].map(Profile::clone);
+    let told = |profile: &Profile, report: Result<Option<&TransferReport>, &TransferError>| {
+        seen.push((profile.clone(), report.unwrap().map(|report| report.grant)));
+        ControlFlow::Continue(())
+    };
+    two.transfer().profiles(names.clone(), told).await.unwrap();
+    let moved = Some(GrantTransfer::Moved);
+    assert_eq!(seen, [(two.ana.clone(), moved), (bea.clone(), moved), (zoe, None)]);
+
+    let two = Two::new().await;
+    two.put(&Key::grant(&bea), two.login.clone().into()).await;
+    two.transfer().all(|_, _| ControlFlow::Break(())).await.unwrap();
+    two.assert_moved().await;
+    assert_eq!(grant(&two.to, &bea).await, None, "it went on");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use super::TargetArgs;
 use super::bundle::{ProfileExport, ProfileImport};
+use super::migrate;
 use crate::duration;
 
 /// Gets new tokens from the server now.
@@ -107,6 +108,8 @@ pub(crate) struct ProfileRemove {
 pub(crate) enum StoreCommand {
     /// Write, read, lease and remove a record of no meaning, and say what the store promises
     Check(StoreCheck),
+    /// Move profiles to another store; a refresh token is moved, never copied
+    Migrate(migrate::StoreMigrate),
 }
 
 /// Checks the store.

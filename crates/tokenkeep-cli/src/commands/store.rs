@@ -1,12 +1,13 @@
 //! `tokenkeep store`: the store itself.
 
+mod migrate;
 mod probe;
 
 use serde_json::{Value, json};
 use tokenkeep::store::{Capabilities, LeaseEnd};
 
 use self::probe::Step;
-use crate::args::more::StoreCommand;
+use crate::args::more::{StoreCheck, StoreCommand};
 use crate::error::Result;
 use crate::output;
 use crate::session::Session;
@@ -15,7 +16,13 @@ use crate::session::Session;
 const SCHEMA: u64 = 1;
 
 pub(super) async fn run(session: &Session, command: &StoreCommand) -> Result<()> {
-    let StoreCommand::Check(args) = command;
+    match command {
+        StoreCommand::Check(args) => check(session, args).await,
+        StoreCommand::Migrate(args) => migrate::run(session, args).await,
+    }
+}
+
+async fn check(session: &Session, args: &StoreCheck) -> Result<()> {
     let steps = probe::run(session.store.as_ref()).await?;
     let capabilities = session.store.capabilities();
     let text = if args.json {

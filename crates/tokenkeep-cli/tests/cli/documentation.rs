@@ -79,6 +79,7 @@ fn the_page_names_every_option() {
         "profile export",
         "profile import",
         "store check",
+        "store migrate",
         "doctor",
         "completions",
         "man",

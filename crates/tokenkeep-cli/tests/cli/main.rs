@@ -12,6 +12,7 @@ mod errors;
 mod exec;
 mod init;
 mod login;
+mod migrate;
 mod profile;
 mod refresh;
 mod request;

@@ -6,15 +6,16 @@ use tokenkeep::transfer::{Place, Transfer, TransferError};
 use crate::args::more::ProfileRename;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
+use crate::place;
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session, args: &ProfileRename) -> Result<()> {
     let name = |text: &str| Profile::new(text).map_err(|error| Failure::of(Exit::Usage, error));
     let (from, to) = (name(&args.from)?, name(&args.to)?);
     let (source, target) = (session.named(&from, false).await?, session.named(&to, false).await?);
-    let place = |session: &Session| Place::new(session.store.clone(), session.place());
+    let at = |session: &Session| Place::new(session.store.clone(), place::label(&session.settings.store_url));
     // Both names may be configured for stores of their own.
-    let transfer = Transfer::new(place(&source), place(&target)).delete_source(true);
+    let transfer = Transfer::new(at(&source), at(&target)).delete_source(true);
     let moved = transfer.profile(&from, &to).await;
     if moved.map_err(|error| failed(&target, error))?.is_none() {
         return Err(source.unknown_profile(&from).await);
