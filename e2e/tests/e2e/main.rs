@@ -13,6 +13,7 @@ mod kills;
 mod logins;
 mod memcached;
 mod oidc;
+mod outages;
 mod processes;
 mod provider;
 mod redis;
