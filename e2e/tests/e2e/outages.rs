@@ -109,17 +109,18 @@ async fn a_server_that_ends_and_comes_back_costs_no_login() {
         fleet.wait_for_errors(&before);
         let output = finish(home.command(&["token"]));
         assert_eq!(output.code(), Some(6), "{}", output.stderr());
-        says_what_to_do(&output.stderr(), &redis);
+        names_the_store(&output.stderr(), &redis);
+        assert!(output.stderr().contains("is the server running"), "{}", output.stderr());
         redis.restart().unwrap();
         fleet.refresh(5, || ());
     }
     for error in fleet.errors().iter().filter(|line| line.starts_with("error ")) {
-        says_what_to_do(error, &redis);
+        names_the_store(error, &redis);
     }
     fleet.has_lost_nothing().await;
 }
 
-fn says_what_to_do(text: &str, redis: &Redis) {
+fn names_the_store(text: &str, redis: &Redis) {
     assert!(
         text.contains("redis") && text.contains(&redis.address().to_string()),
         "{text}"
