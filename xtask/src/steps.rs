@@ -14,7 +14,13 @@ use crate::tools;
 use crate::workspace::{Member, Workspace};
 
 /// Those that run to the end by themselves.
-const EXAMPLES: [&str; 4] = ["quickstart", "share_mongo", "share_redis", "worker_fleet_memcached"];
+const EXAMPLES: [&str; 5] = [
+    "quickstart",
+    "share_mongo",
+    "share_redis",
+    "web_app",
+    "worker_fleet_memcached",
+];
 
 /// One step, in the order of a full run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

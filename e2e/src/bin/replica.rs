@@ -1,5 +1,5 @@
 //! A replica of a web application, for one request: it begins a login, or finishes one
-//! that another replica may have begun. They have one JSON file in common.
+//! that another replica may have begun. They have one store in common.
 
 #![allow(clippy::print_stdout, reason = "the test reads what it says")]
 
@@ -19,7 +19,7 @@ async fn main() -> Outcome<()> {
                 let token = manager.source(&profile).token().await?;
                 println!("finished {profile} {}", token.secret().expose());
             }
-            Err(error) => println!("refused {error}"),
+            Err(error) => println!("refused {}", chain(&error)),
         }
         return Ok(());
     }
@@ -30,6 +30,13 @@ async fn main() -> Outcome<()> {
         .await?;
     println!("{url}");
     Ok(())
+}
+
+fn chain(error: &dyn Error) -> String {
+    let below = error
+        .source()
+        .map_or(String::new(), |below| format!(": {}", chain(below)));
+    format!("{error}{below}")
 }
 
 async fn manager() -> Outcome<TokenManager> {

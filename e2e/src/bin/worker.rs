@@ -1,5 +1,5 @@
-//! A worker for the tests that kill: wants a valid token, again and again, from one
-//! JSON file that it shares with others.
+//! A worker for the tests that kill: wants a valid token, again and again, from a
+//! store that it shares with others.
 //!
 //! Time runs faster for it (`WORKER_SPEED`), from an origin that all workers share,
 //! so that tokens of a second end within milliseconds.
@@ -15,7 +15,7 @@ use tokenkeep::clock::{Clock, SystemClock, Timestamp};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::provider::{self, Rotation};
 use tokenkeep::refresh::Timing;
-use tokenkeep::{ClientRegistration, Profile, Secret, TokenErrorKind, TokenManager, store};
+use tokenkeep::{AccessToken, ClientRegistration, Profile, Secret, TokenErrorKind, TokenManager, store};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -49,17 +49,26 @@ impl Clock for FastClock {
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    let source = manager().await?.source(&Profile::default());
-    let mut last = None;
+    let clock = FastClock {
+        origin: Duration::from_millis(variable("WORKER_ORIGIN")?.parse()?),
+        speed: variable("WORKER_SPEED")?.parse()?,
+    };
+    let source = manager(clock).await?.source(&Profile::default());
+    let mut last: Option<AccessToken> = None;
     loop {
         match source.token().await {
-            Ok(token) if last != Some(token.hash()) => {
-                last = Some(token.hash());
-                println!("token {}", token.hash().short());
+            Ok(token) => {
+                if last.as_ref() != Some(&token) {
+                    println!("token {}", token.hash().short());
+                }
+                last = Some(token);
             }
-            Ok(_) => {}
             Err(error) if error.is_reauth_required() => println!("login {}", reason(&error)),
-            Err(error) => println!("error {error}"),
+            Err(error) => {
+                let holds_one = last.as_ref().and_then(AccessToken::expires_at);
+                let valid = holds_one.is_some_and(|end| end > clock.now());
+                println!("{} {}", if valid { "noticed" } else { "error" }, chain(&error));
+            }
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -72,9 +81,15 @@ fn reason(error: &tokenkeep::TokenError) -> String {
     }
 }
 
-async fn manager() -> Outcome<TokenManager> {
-    let speed = variable("WORKER_SPEED")?.parse()?;
-    let origin = Duration::from_millis(variable("WORKER_ORIGIN")?.parse()?);
+fn chain(error: &dyn Error) -> String {
+    let below = error
+        .source()
+        .map_or(String::new(), |below| format!(": {}", chain(below)));
+    format!("{error}{below}")
+}
+
+async fn manager(clock: FastClock) -> Outcome<TokenManager> {
+    let speed = clock.speed;
     let mut provider = provider::with_endpoints(EndpointUrl::new(&variable("WORKER_TOKEN_ENDPOINT")?)?, None);
     provider.rotation = match variable("WORKER_ROTATION")?.as_str() {
         "none" => Rotation::NonRotating,
@@ -87,15 +102,15 @@ async fn manager() -> Outcome<TokenManager> {
     };
     let mut timing = Timing::default();
     timing.settle = Duration::from_millis(200) * speed;
-    timing.budget *= speed;
+    timing.budget = Duration::from_secs(variable("WORKER_BUDGET")?.parse()?) * speed;
+    // The store's clock runs as ours does: a lease of a dead worker ends by it.
+    timing.lease = Duration::from_secs(1);
+    timing.heartbeat = timing.lease / 2;
     timing.lease_wait *= speed;
     timing.send_within *= speed;
     timing.stall *= speed;
     let store = store::open(&variable("WORKER_STORE")?).await?;
-    Ok(tokenkeep::manager(client, store)
-        .clock(FastClock { origin, speed })
-        .timing(timing)
-        .build()?)
+    Ok(tokenkeep::manager(client, store).clock(clock).timing(timing).build()?)
 }
 
 fn variable(name: &str) -> Outcome<String> {

@@ -15,6 +15,7 @@ mod memcached;
 mod migrations;
 mod mongo;
 mod oidc;
+mod outages;
 mod processes;
 mod provider;
 mod redis;

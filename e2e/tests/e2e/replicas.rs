@@ -4,6 +4,7 @@
 use reqwest::redirect::Policy;
 use store_testkit::process::{ProcessBuilder, run_many};
 use store_testkit::server::{AuthorizationServer, Client};
+use test_services::Redis;
 
 use crate::command::{LIMIT, finish};
 
@@ -13,23 +14,40 @@ const SECRET: &str = "web-secret";
 struct Application {
     server: AuthorizationServer,
     folder: tempfile::TempDir,
+    redis: Option<Redis>,
 }
 
 impl Application {
+    /// Over a JSON file.
     fn new() -> Self {
+        Self::over(None)
+    }
+
+    fn over_redis() -> Self {
+        Self::over(Some(Redis::start().unwrap()))
+    }
+
+    fn over(redis: Option<Redis>) -> Self {
         let client = Client::confidential("web", SECRET).redirect_uri(REDIRECT);
         Self {
             server: AuthorizationServer::builder().client(client).start().unwrap(),
             folder: tempfile::tempdir().unwrap(),
+            redis,
+        }
+    }
+
+    fn store(&self) -> String {
+        match &self.redis {
+            Some(redis) => redis.url(),
+            None => format!("json:{}", self.folder.path().join("tokens.json").display()),
         }
     }
 
     /// A process that serves one request of the browser with this cookie.
     fn replica(&self, cookie: &str) -> ProcessBuilder {
-        let store = format!("json:{}", self.folder.path().join("tokens.json").display());
         ProcessBuilder::new(env!("CARGO_BIN_EXE_replica"))
             .env("HOME", self.folder.path())
-            .env("REPLICA_STORE", store)
+            .env("REPLICA_STORE", self.store())
             .env("REPLICA_TOKEN_ENDPOINT", self.server.token_endpoint())
             .env("REPLICA_AUTHORIZATION_ENDPOINT", self.server.authorization_endpoint())
             .env("REPLICA_CLIENT_SECRET", SECRET)
@@ -71,7 +89,15 @@ fn token_of<'a>(said: &'a str, user: &str) -> &'a str {
 
 #[tokio::test]
 async fn begun_by_one_process_and_finished_by_another_once() {
-    let application = Application::new();
+    is_finished_by_another_once(Application::new()).await;
+}
+
+#[tokio::test]
+async fn begun_by_one_process_and_finished_by_another_once_over_redis() {
+    is_finished_by_another_once(Application::over_redis()).await;
+}
+
+async fn is_finished_by_another_once(application: Application) {
     let query = application.begin("ana", "cookie-of-ana").await;
     let said = application.finish(&query, "cookie-of-ana");
     assert!(application.server.is_live(token_of(&said, "ana")));
@@ -88,7 +114,15 @@ async fn begun_by_one_process_and_finished_by_another_once() {
 
 #[tokio::test]
 async fn another_browser_can_not_use_a_login_up() {
-    let application = Application::new();
+    is_not_used_up_by_another_browser(Application::new()).await;
+}
+
+#[tokio::test]
+async fn another_browser_can_not_use_a_login_up_over_redis() {
+    is_not_used_up_by_another_browser(Application::over_redis()).await;
+}
+
+async fn is_not_used_up_by_another_browser(application: Application) {
     let query = application.begin("ana", "cookie-of-ana").await;
     let forged = query.replacen("state=", "state=x", 1);
     for (query, cookie) in [(&query, "cookie-of-ben"), (&query, ""), (&forged, "cookie-of-ana")] {
@@ -101,7 +135,15 @@ async fn another_browser_can_not_use_a_login_up() {
 
 #[tokio::test]
 async fn of_many_processes_one_finishes_a_login() {
-    let application = Application::new();
+    is_finished_by_one_of_many(Application::new()).await;
+}
+
+#[tokio::test]
+async fn of_many_processes_one_finishes_a_login_over_redis() {
+    is_finished_by_one_of_many(Application::over_redis()).await;
+}
+
+async fn is_finished_by_one_of_many(application: Application) {
     let query = application.begin("ana", "cookie").await;
     let outputs = run_many(12, LIMIT, |_| application.finishing(&query, "cookie")).unwrap();
     let finished = outputs.iter().filter(|output| output.stdout().starts_with("finished "));
@@ -110,7 +152,15 @@ async fn of_many_processes_one_finishes_a_login() {
 
 #[tokio::test]
 async fn two_people_at_once_get_their_own_tokens() {
-    let application = Application::new();
+    gives_each_their_own_token(Application::new()).await;
+}
+
+#[tokio::test]
+async fn two_people_at_once_get_their_own_tokens_over_redis() {
+    gives_each_their_own_token(Application::over_redis()).await;
+}
+
+async fn gives_each_their_own_token(application: Application) {
     let ana = application.begin("ana", "cookie-of-ana").await;
     let ben = application.begin("ben", "cookie-of-ben").await;
     let (said_to_ben, said_to_ana) = (
@@ -126,4 +176,37 @@ async fn two_people_at_once_get_their_own_tokens() {
         let answer: serde_json::Value = answer.send().await.unwrap().json().await.unwrap();
         assert_eq!(answer["subject"], user, "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_denied_login_is_over_and_says_so() {
+    is_over_when_denied(Application::new()).await;
+}
+
+#[tokio::test]
+async fn a_denied_login_is_over_and_says_so_over_redis() {
+    is_over_when_denied(Application::over_redis()).await;
+}
+
+async fn is_over_when_denied(application: Application) {
+    application.server.deny_next_authorization("access_denied");
+    let query = application.begin("ana", "cookie-of-ana").await;
+    let said = application.finish(&query, "cookie-of-ana");
+    assert!(said.starts_with("refused ") && said.contains("access_denied"), "{said}");
+    let said = application.finish(&query, "cookie-of-ana");
+    assert!(said.contains("no such login"), "{said}");
+    assert_eq!(application.codes_spent(), 0);
+    let query = application.begin("ana", "cookie-of-ana").await;
+    token_of(&application.finish(&query, "cookie-of-ana"), "ana");
+}
+
+/// Redis forgets a login by itself.
+#[tokio::test]
+async fn redis_keeps_a_login_for_ten_minutes() {
+    let application = Application::over_redis();
+    application.begin("ana", "cookie-of-ana").await;
+    let redis = application.redis.as_ref().unwrap();
+    let key = redis.command(&["KEYS", "*"]).unwrap();
+    let left: u64 = redis.command(&["TTL", key.trim()]).unwrap().parse().unwrap();
+    assert!((500..=600).contains(&left), "{left}");
 }

@@ -95,7 +95,7 @@ async fn another_browser_can_neither_finish_it_nor_use_it_up() {
 }
 
 #[tokio::test]
-async fn ten_minutes_and_a_state() {
+async fn a_query_without_the_state_of_a_login_sends_nothing() {
     let bench = Bench::new();
     let begun = begin(&bench, "ana").await;
     let manager = bench.manager();
@@ -106,10 +106,58 @@ async fn ten_minutes_and_a_state() {
         .await
         .unwrap_err();
     assert!(matches!(error, WebLoginError::Unknown));
-    bench.clock.advance(Duration::from_secs(601));
+    assert_eq!(bench.server.counters().requests_of("authorization_code"), 0);
+}
+
+/// By the clock of who finishes it, whether the store has forgotten it by then or not.
+#[tokio::test]
+async fn a_login_lasts_ten_minutes() {
+    let bench = Bench::new();
+    let (in_time, late) = (begin(&bench, "ana").await, begin(&bench, "ben").await);
+    let manager = bench.manager();
+    bench.clock.advance(Duration::from_secs(595));
     manager
-        .finish_web_login(&begun.query, &begun.browser)
+        .finish_web_login(&in_time.query, &in_time.browser)
+        .await
+        .unwrap();
+    bench.clock.advance(Duration::from_secs(10));
+    let error = manager.finish_web_login(&late.query, &late.browser).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            WebLoginError::Callback(CallbackError::Expired) | WebLoginError::Unknown
+        ),
+        "{error:?}"
+    );
+    assert_eq!(bench.server.counters().requests_of("authorization_code"), 1);
+}
+
+#[tokio::test]
+async fn a_denial_ends_the_login_and_leaves_the_one_before() {
+    let bench = Bench::new();
+    let first = begin(&bench, "ana").await;
+    let manager = bench.manager();
+    let ana = manager.finish_web_login(&first.query, &first.browser).await.unwrap();
+    let token = manager.source(&ana).token().await.unwrap();
+    bench.server.deny_next_authorization("access_denied");
+    let denied = begin(&bench, "ana").await;
+    let error = manager
+        .finish_web_login(&denied.query, &"other-cookie".into())
         .await
         .unwrap_err();
-    assert_eq!(bench.server.counters().requests_of("authorization_code"), 0);
+    assert!(matches!(error, WebLoginError::OtherBrowser), "{error}");
+    let error = manager
+        .finish_web_login(&denied.query, &denied.browser)
+        .await
+        .unwrap_err();
+    let WebLoginError::Callback(CallbackError::Denied { code, .. }) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(code, "access_denied");
+    // It can't be turned into a success by a code from elsewhere.
+    let forged = denied.query.replace("error=access_denied", "code=stolen");
+    let error = manager.finish_web_login(&forged, &denied.browser).await.unwrap_err();
+    assert!(matches!(error, WebLoginError::Unknown), "{error}");
+    assert_eq!(bench.server.counters().requests_of("authorization_code"), 1);
+    assert_eq!(bench.manager().source(&ana).token().await.unwrap(), token);
 }
