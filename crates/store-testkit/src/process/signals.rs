@@ -13,13 +13,16 @@ pub(super) fn not_handed_on() {
         let ignored = ignored();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
         let Ok(runtime) = runtime else { return };
-        let _inside = runtime.enter();
+        let inside = runtime.enter();
         for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
             if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
                 // The handler stays when its listener goes. Without one a test says what it misses.
                 let _ = signal(kind);
             }
         }
+        drop(inside);
+        // Whoever starts a process may be inside a runtime, where dropping one panics.
+        runtime.shutdown_background();
     });
 }
 
