@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::bans;
+use crate::conformance::Conformance;
 use crate::console::{print, say};
 use crate::plan::{Task, tasks};
 use crate::run::{Failure, cargo, stream, succeed};
@@ -73,6 +74,7 @@ pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Result<bool, Failu
         workspace,
         services: Services::new(workspace),
         tally: Tally::default(),
+        conformance: Conformance::default(),
     };
     let mut times = Vec::new();
     let mut failed = None;
@@ -87,12 +89,18 @@ pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Result<bool, Failu
             break;
         }
     }
-    let Session { services, tally, .. } = session;
+    let Session {
+        services,
+        tally,
+        conformance,
+        ..
+    } = session;
     drop(services);
     summarize(&times);
     if let Some(name) = failed {
         say(&format!("{name} failed; again: cargo xtask test --only {name}"));
     }
+    conformance.to_string().lines().for_each(print);
     if tally != Tally::default() {
         print(&tally.to_string());
     }
@@ -110,6 +118,7 @@ struct Session<'w> {
     workspace: &'w Workspace,
     services: Services<'w>,
     tally: Tally,
+    conformance: Conformance,
 }
 
 impl Session<'_> {
@@ -178,6 +187,7 @@ impl Session<'_> {
         let mut tally = Tally::default();
         let success = stream(&mut command, |line| {
             tally.add(line);
+            self.conformance.add(line);
             print(line);
         })?;
         self.tally = self.tally.plus(tally);

@@ -32,6 +32,18 @@ impl Home {
         }
     }
 
+    /// With files in memory, where there is such a place: for very many writes that need not survive.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        if !memory.is_dir() {
+            return Self::new();
+        }
+        Self {
+            folder: tempfile::tempdir_in(memory).unwrap(),
+            ..Self::new()
+        }
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

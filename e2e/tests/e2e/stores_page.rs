@@ -70,7 +70,7 @@ async fn row(name: &str, url: &str) -> String {
     };
     let end = match capabilities.lease_end {
         LeaseEnd::ByHolder => "with its holder",
-        LeaseEnd::ByTime => "by time",
+        _ => "by time",
     };
     let refresh_tokens = if capabilities.refuses_refresh_tokens() {
         "refused"

@@ -11,4 +11,4 @@ mod worker;
 
 use given::subject;
 
-store_testkit::conformance!(conformance, subject());
+store_testkit::conformance!(json, subject());

@@ -14,5 +14,5 @@ mod worker;
 
 use given::{one_node, two_nodes};
 
-store_testkit::conformance!(on_one_node, one_node());
-store_testkit::conformance!(on_two_nodes, two_nodes());
+store_testkit::conformance!(memcached_one_node, one_node());
+store_testkit::conformance!(memcached_two_nodes, two_nodes());

@@ -12,5 +12,5 @@ mod worker;
 
 use given::subject;
 
-store_testkit::conformance!(conformance, subject());
-store_testkit::conformance_renewable!(renewable, subject());
+store_testkit::conformance!(mongo, subject());
+store_testkit::conformance_renewable!(mongo_renewable, subject());

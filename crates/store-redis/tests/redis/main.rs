@@ -13,9 +13,9 @@ mod refusals;
 
 use given::{Kind, subject};
 
-store_testkit::conformance!(standalone, subject(Kind::Standalone));
-store_testkit::conformance!(cluster, subject(Kind::Cluster));
-store_testkit::conformance!(sentinel, subject(Kind::Sentinel));
-store_testkit::conformance!(tls, subject(Kind::Tls));
+store_testkit::conformance!(redis_standalone, subject(Kind::Standalone));
+store_testkit::conformance!(redis_cluster, subject(Kind::Cluster));
+store_testkit::conformance!(redis_sentinel, subject(Kind::Sentinel));
+store_testkit::conformance!(redis_tls, subject(Kind::Tls));
 
-store_testkit::conformance_renewable!(renewable, subject(Kind::Standalone));
+store_testkit::conformance_renewable!(redis_renewable, subject(Kind::Standalone));

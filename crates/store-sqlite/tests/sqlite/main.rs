@@ -13,5 +13,5 @@ mod worker;
 
 use given::{named_subject, subject};
 
-store_testkit::conformance!(conformance, subject());
-store_testkit::conformance_renewable!(of_a_namespace, named_subject());
+store_testkit::conformance!(sqlite, subject());
+store_testkit::conformance_renewable!(sqlite_of_a_namespace, named_subject());
