@@ -95,11 +95,11 @@ async fn assert_exact(url: &str, expected: &Stored, moves: usize) {
         assert_eq!(record.keep_until(), *keep_until, "{key}");
         match (record.decode().unwrap(), contents) {
             (Contents::Grant(mut found), Contents::Grant(expected)) => {
-                let (notes, before): (Vec<HistoryEntry>, _) = found
+                let (told, before): (Vec<HistoryEntry>, _) = found
                     .history
                     .into_iter()
                     .partition(|entry| entry.outcome == Outcome::Moved);
-                assert_eq!(notes.len(), moves, "{key}");
+                assert_eq!(told.len(), moves, "{key}");
                 found.history = before;
                 assert_eq!(&found, expected, "{key}");
             }
@@ -126,8 +126,8 @@ fn local(home: &Home, scheme: &str, name: &str) -> String {
 
 /// A namespace of our own at the server that the variable names.
 fn mongo() -> String {
-    let url =
-        std::env::var("TOKENKEEP_TEST_MONGODB_URL").unwrap_or_else(|_| panic!("run: cargo xtask test --only e2e"));
+    let url = std::env::var("TOKENKEEP_TEST_MONGODB_URL")
+        .unwrap_or_else(|_| panic!("TOKENKEEP_TEST_MONGODB_URL is not set: run `cargo xtask test --only e2e`"));
     format!("{url}&namespace=migrations-{}", std::process::id())
 }
 
