@@ -5,6 +5,7 @@ mod documents;
 mod error;
 mod home;
 mod leases;
+mod records;
 mod server;
 mod store;
 

@@ -6,26 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_core::clock::{Clock, SystemClock, Timestamp};
-use auth_core::key::{Key, Part};
-use auth_core::record::{Record, Version};
+use auth_core::clock::{Clock, SystemClock};
+use auth_core::key::Key;
+use auth_core::record::Record;
 use auth_core::store::{
     Capabilities, Lease, LeaseEnd, LeaseId, LeaseScope, Listing, Operation, Page, Persistence, RemoveIf, StoreError,
     StoreErrorKind, TokenStore, WriteIf,
 };
-use mongodb::bson::{Document, doc};
-use mongodb::options::{
-    Acknowledgment, ClientOptions, CollectionOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
-};
+use mongodb::bson::Document;
+use mongodb::options::ClientOptions;
 use mongodb::{Client, Collection};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{MongoConfig, NAMESPACE, TIMEOUT, checked_namespace};
-use crate::documents::{self, BODY, Names, RecordDocument, VERSION, living};
-use crate::error::{Doing, Fault, is_duplicate};
+use crate::documents::{self, Names, VERSION, living};
+use crate::error::{Doing, Fault};
 use crate::home;
 use crate::leases;
+use crate::records::{self, Records};
 use crate::server::{Need, Server};
 
 /// The largest body. A document of MongoDB may have 16 MiB, but so much does not
@@ -33,26 +32,15 @@ use crate::server::{Need, Server};
 const LARGEST_RECORD: usize = 4 << 20;
 const SELECTION: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(2);
-/// How often a record may come and go while one is being made.
-const TRIES: u32 = 3;
-/// How many entries a page has at most, whatever is asked for.
-const MOST_LISTED: usize = 10_000;
 
 /// Tokens in a collection of a MongoDB replica set. Clones share the connections.
 #[derive(Clone)]
 pub struct MongoStore {
-    inner: Arc<Inner>,
+    inner: Arc<Records>,
     clock: Arc<dyn Clock>,
     timeout: Duration,
     /// Where the client lives, if we opened it.
     home: Option<Handle>,
-}
-
-struct Inner {
-    documents: Collection<Document>,
-    names: Names,
-    server: Server,
-    largest_time: Duration,
 }
 
 impl MongoStore {
@@ -88,7 +76,7 @@ impl MongoStore {
     /// `Invalid`, as [`MongoConfig::namespace`].
     pub fn with_namespace(mut self, name: impl Into<String>) -> Result<Self, StoreError> {
         let name = checked_namespace(name.into()).map_err(|fault| fault.at(Operation::Open))?;
-        self.inner = Arc::new(Inner {
+        self.inner = Arc::new(Records {
             documents: self.inner.documents.clone(),
             names: Names::new(name),
             server: Server::default(),
@@ -136,7 +124,7 @@ impl TokenStore for MongoStore {
             Operation::Load,
             Need::Majority,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move {
+            move |inner: Arc<Records>| async move {
                 let found = inner.find(&wanted, None).await?;
                 found.map(|document| documents::record(document, &wanted)).transpose()
             },
@@ -154,7 +142,7 @@ impl TokenStore for MongoStore {
             Operation::Save,
             Need::Sweeping,
             Doing::Write,
-            move |inner: Arc<Inner>| async move {
+            move |inner: Arc<Records>| async move {
                 match when.expected() {
                     None => inner.create(&record, now).await,
                     Some(version) => inner.replace(&record, version, now).await,
@@ -170,7 +158,7 @@ impl TokenStore for MongoStore {
             Operation::Remove,
             Need::Majority,
             Doing::Write,
-            move |inner: Arc<Inner>| async move {
+            move |inner: Arc<Records>| async move {
                 let mut filter = living(inner.named(&key), now);
                 if let RemoveIf::Matches(version) = when {
                     filter.insert(VERSION, version.to_string());
@@ -197,7 +185,7 @@ impl TokenStore for MongoStore {
             Operation::List,
             Need::Majority,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move { inner.page(&page, now).await },
+            move |inner: Arc<Records>| async move { inner.page(&page, now).await },
         )
         .await
     }
@@ -208,7 +196,7 @@ impl TokenStore for MongoStore {
             Operation::Lease,
             Need::Leases,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move { leases::take(&inner.documents, &name, &id, ttl).await },
+            move |inner: Arc<Records>| async move { leases::take(&inner.documents, &name, &id, ttl).await },
         )
         .await
     }
@@ -219,7 +207,7 @@ impl TokenStore for MongoStore {
             Operation::Lease,
             Need::Majority,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move { leases::extend(&inner.documents, &name, &id, ttl).await },
+            move |inner: Arc<Records>| async move { leases::extend(&inner.documents, &name, &id, ttl).await },
         )
         .await
     }
@@ -230,7 +218,7 @@ impl TokenStore for MongoStore {
             Operation::Lease,
             Need::Majority,
             Doing::Ask,
-            move |inner: Arc<Inner>| async move { leases::give_back(&inner.documents, &name, &id).await },
+            move |inner: Arc<Records>| async move { leases::give_back(&inner.documents, &name, &id).await },
         )
         .await
     }
@@ -268,8 +256,8 @@ impl MongoStore {
         let namespaces = documents.namespace();
         let database = documents.client().database(&namespaces.db);
         Self {
-            inner: Arc::new(Inner {
-                documents: database.collection_with_options(&namespaces.coll, concerns(largest_time)),
+            inner: Arc::new(Records {
+                documents: database.collection_with_options(&namespaces.coll, records::concerns(largest_time)),
                 names: Names::new(namespace.to_owned()),
                 server: Server::default(),
                 largest_time,
@@ -289,7 +277,7 @@ impl MongoStore {
     async fn run<T, F, W>(&self, operation: Operation, need: Need, doing: Doing, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(Arc<Inner>) -> W + Send + 'static,
+        F: FnOnce(Arc<Records>) -> W + Send + 'static,
         W: Future<Output = Result<T, Fault>> + Send + 'static,
     {
         let (inner, timeout) = (self.inner.clone(), self.timeout);
@@ -309,133 +297,12 @@ impl MongoStore {
     }
 }
 
-impl Inner {
-    async fn create(&self, record: &Record, now: Timestamp) -> Result<(), Fault> {
-        let document = RecordDocument::of(record, &self.names)?;
-        for _ in 0..TRIES {
-            match self.documents.insert_one(document.get()).await {
-                Ok(_) => return Ok(()),
-                Err(error) if is_duplicate(&error) => {}
-                Err(error) => return Err(Fault::of(&error, Doing::Write)),
-            }
-            match self.stored(record.key()).await? {
-                // An answer was lost, and the same sent again.
-                Some((version, _)) if version == record.version() => return Ok(()),
-                // What is past its end is as good as absent; one of us replaces it.
-                Some((version, until)) if until.is_some_and(|until| until <= now) => {
-                    let filter = self.at_version(record.key(), version);
-                    if self.put(filter, &document).await? {
-                        return Ok(());
-                    }
-                }
-                Some(_) => return Err(Fault::conflict()),
-                None => {}
-            }
-        }
-        Err(Fault::conflict())
-    }
-
-    async fn replace(&self, record: &Record, read: Version, now: Timestamp) -> Result<(), Fault> {
-        let document = RecordDocument::of(record, &self.names)?;
-        let filter = living(self.at_version(record.key(), read), now);
-        if self.put(filter, &document).await? {
-            return Ok(());
-        }
-        match self.stored(record.key()).await? {
-            Some((version, _)) if version == record.version() => Ok(()),
-            _ => Err(Fault::conflict()),
-        }
-    }
-
-    /// Whether there was a document to replace. Never makes one: an upsert would
-    /// bring back what was removed.
-    async fn put(&self, filter: Document, document: &RecordDocument) -> Result<bool, Fault> {
-        let replaced = self.documents.replace_one(filter, document.get()).await;
-        let replaced = replaced.map_err(|error| Fault::of(&error, Doing::Write))?;
-        Ok(replaced.matched_count > 0)
-    }
-
-    /// The version of a record, and its end.
-    async fn stored(&self, key: &Key) -> Result<Option<(Version, Option<Timestamp>)>, Fault> {
-        let found = self.find(key, Some(doc! { BODY: 0 })).await?;
-        found.map(|document| documents::stored(&document, key)).transpose()
-    }
-
-    /// Grants are read linearizably: the primary has a majority confirm first that it
-    /// is still the primary, so that nobody spends a refresh token which an older
-    /// primary still shows. Nobody tells a store which load comes before a send, so
-    /// all of them are.
-    async fn find(&self, key: &Key, fields: Option<Document>) -> Result<Option<Document>, Fault> {
-        let concern = match key.part() {
-            Part::Grant => ReadConcern::linearizable(),
-            _ => ReadConcern::majority(),
-        };
-        let mut finding = self
-            .documents
-            .find_one(self.named(key))
-            .read_concern(concern)
-            .max_time(self.largest_time);
-        if let Some(fields) = fields {
-            finding = finding.projection(fields);
-        }
-        finding.await.map_err(|error| Fault::of(&error, Doing::Ask))
-    }
-
-    async fn page(&self, page: &Page, now: Timestamp) -> Result<Listing, Fault> {
-        let limit = page.limit.min(MOST_LISTED);
-        let asked = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let failed = |error| Fault::of(&error, Doing::Ask);
-        let filter = living(self.names.records_after(page.cursor.as_deref()), now);
-        let mut cursor = self
-            .documents
-            .find(filter)
-            .projection(doc! { BODY: 0 })
-            .sort(doc! { "_id": 1 })
-            .limit(asked)
-            .max_time(self.largest_time)
-            .await
-            .map_err(failed)?;
-        let mut entries = Vec::new();
-        while cursor.advance().await.map_err(failed)? {
-            let document = cursor.deserialize_current().map_err(failed)?;
-            entries.push(documents::listed(&document, &self.names)?);
-        }
-        let has_more = entries.len() > limit;
-        entries.truncate(limit);
-        let last = entries.last().filter(|_| has_more).map(|entry| entry.key.to_string());
-        Ok(Listing::new(entries, last))
-    }
-
-    fn named(&self, key: &Key) -> Document {
-        doc! { "_id": self.names.record(&key.to_string()) }
-    }
-
-    fn at_version(&self, key: &Key, version: Version) -> Document {
-        let mut filter = self.named(key);
-        filter.insert(VERSION, version.to_string());
-        filter
-    }
-}
-
 /// What the URL leaves open, and what it may not decide.
 fn ours(mut options: ClientOptions) -> ClientOptions {
     options.server_selection_timeout.get_or_insert(SELECTION);
     options.connect_timeout.get_or_insert(CONNECT);
     options.app_name.get_or_insert_with(|| "tokenkeep".to_owned());
     options
-}
-
-fn concerns(largest_time: Duration) -> CollectionOptions {
-    let written = WriteConcern::builder()
-        .w(Acknowledgment::Majority)
-        .journal(true)
-        .w_timeout(largest_time)
-        .build();
-    CollectionOptions::builder()
-        .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
-        .read_concern(ReadConcern::majority())
-        .write_concern(written)
-        .build()
 }
 
 fn late(doing: Doing) -> Fault {
