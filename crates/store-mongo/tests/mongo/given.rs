@@ -71,19 +71,17 @@ pub(crate) async fn documents(collection: &str) -> Collection<Document> {
 
 pub(crate) async fn subject() -> Subject<MongoStore> {
     let namespace = fresh_namespace();
-    let store = warm(&namespace).await;
+    let (store, second) = (warm(&namespace).await, warm(&namespace).await);
     Subject::in_real_time(store)
-        .reopening(move || {
-            let namespace = namespace.clone();
-            async move { warm(&namespace).await }
-        })
+        .reopening(move || std::future::ready(second.clone()))
         .expecting(
             Capabilities::new(Persistence::DurableReplicated, LeaseScope::Shared, LeaseEnd::ByTime)
                 .with_largest_record(4 << 20),
         )
 }
 
-/// A store that has found out about its server already: the cases count seconds.
+/// A store that has found out about its server already: the cases count seconds, also
+/// those that a second handle takes to open.
 async fn warm(namespace: &str) -> MongoStore {
     let store = open(namespace).await;
     let lease = store.try_lease(&key("warm"), &LeaseId::random(), Duration::ZERO).await;
