@@ -44,7 +44,12 @@ async fn redis() {
 ///
 /// The authorization server rotates strictly: it ends a login whose spent refresh
 /// token comes again. All must get the one new token each time, by one request.
-pub(crate) async fn one_request_per_expiry(store: &str) {
+async fn one_request_per_expiry(store: &str) {
+    share(store, PROCESSES, EXPIRIES).await;
+}
+
+/// The same with as many processes and expiries.
+pub(crate) async fn share(store: &str, processes: usize, expiries: u64) {
     let _stage = STAGE.lock().await;
     let server = AuthorizationServer::builder()
         .client(Client::public("app"))
@@ -54,9 +59,9 @@ pub(crate) async fn one_request_per_expiry(store: &str) {
         .start()
         .unwrap();
     log_in(&server, store).await;
-    let mut sharers = Sharers::start(&server, store);
+    let mut sharers = Sharers::start(&server, store, processes);
     let mut seen = HashSet::new();
-    for lives in 1..=EXPIRIES {
+    for lives in 1..=expiries {
         server.advance(LIFE);
         let tokens = sharers.tokens_after(lives);
         assert_eq!(tokens.len(), 1, "at expiry {lives}: {tokens:?}");
@@ -73,7 +78,7 @@ pub(crate) async fn one_request_per_expiry(store: &str) {
     let counters = server.counters();
     assert_eq!(
         (counters.token_requests, counters.refreshes_granted),
-        (EXPIRIES, EXPIRIES)
+        (expiries, expiries)
     );
     assert_eq!((counters.families_revoked, counters.logins), (0, 1), "{counters:?}");
 }
@@ -102,7 +107,7 @@ struct Sharers {
 }
 
 impl Sharers {
-    fn start(server: &AuthorizationServer, store: &str) -> Self {
+    fn start(server: &AuthorizationServer, store: &str, count: usize) -> Self {
         let home = tempfile::tempdir().unwrap();
         let control = TcpListener::bind("127.0.0.1:0").unwrap();
         let sharer = ProcessBuilder::new(env!("CARGO_BIN_EXE_sharer"))
@@ -113,7 +118,7 @@ impl Sharers {
             .env("SHARER_CONTROL", control.local_addr().unwrap().to_string());
         let mut sharers = Self {
             connections: Vec::new(),
-            processes: (0..PROCESSES).map(|_| sharer.clone().spawn().unwrap()).collect(),
+            processes: (0..count).map(|_| sharer.clone().spawn().unwrap()).collect(),
             _home: home,
         };
         sharers.connect(&control);
@@ -123,7 +128,7 @@ impl Sharers {
     fn connect(&mut self, control: &TcpListener) {
         control.set_nonblocking(true).unwrap();
         let begun = Instant::now();
-        while self.connections.len() < PROCESSES {
+        while self.connections.len() < self.processes.len() {
             if let Ok((connection, _)) = control.accept() {
                 connection.set_nonblocking(false).unwrap();
                 connection.set_read_timeout(Some(LIMIT)).unwrap();

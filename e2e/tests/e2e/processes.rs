@@ -6,6 +6,7 @@ use std::time::Duration;
 use store_testkit::process::run_many;
 
 use crate::command::{Home, LIMIT};
+use crate::kills::STAGE;
 use crate::logins::{adopt, server};
 
 #[test]
@@ -22,6 +23,7 @@ fn so_they_do_over_sqlite() {
 
 /// 32 processes at the same time, over a home whose store has nothing in it yet.
 fn make_one_refresh(home: &Home) {
+    let _stage = STAGE.blocking_lock();
     let server = server();
     adopt(home, &server, 0);
     let outputs = run_many(32, LIMIT, |_| home.command(&["token"])).unwrap();

@@ -8,11 +8,13 @@ use store_testkit::server::{AuthorizationServer, Client};
 use test_services::{Redis, free_port};
 
 use crate::command::{Home, LIMIT, finish};
+use crate::kills::STAGE;
 
 const PROCESSES: usize = 32;
 
 #[test]
 fn thirty_two_processes_on_a_cold_cache_make_one_token_request() {
+    let _stage = STAGE.blocking_lock();
     let server = AuthorizationServer::builder()
         .client(Client::confidential("service", "service-secret"))
         .latency(Duration::from_millis(50))
