@@ -85,7 +85,7 @@ fn up(workspace: &Workspace) -> Result<bool, Failure> {
     let mut services = Services::new(workspace);
     services.start()?;
     for (name, value) in services.environment() {
-        console::print(&format!("export {name}={value}"));
+        console::print(&format!("export {name}='{value}'"));
     }
     say("running; Ctrl-C stops");
     services.wait().map(|()| true)
