@@ -16,7 +16,7 @@ use store_testkit::Subject;
 
 /// No operation takes longer: the store gives up after 5 s, the rest is for a busy machine.
 const BOUND: Duration = Duration::from_secs(9);
-const LONG: Duration = Duration::from_secs(400);
+const LONG: Duration = Duration::from_secs(900);
 
 /// Where the tests leave their collections; whoever uses a server of their own may drop it.
 const DATABASE: &str = "tokenkeep-tests";
