@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use store_testkit::process::{Process, ProcessBuilder};
 use test_services::Redis;
@@ -134,9 +134,7 @@ fn mongo() -> String {
 async fn through(home: &Home, places: &[String], profiles: usize) {
     let expected = fill(&places[0], profiles).await;
     for pair in places.windows(2) {
-        let begun = Instant::now();
         migrate(home, &pair[0], &pair[1], &["--delete-source"]);
-        println!("{} to {}: {:?}", pair[0], pair[1], begun.elapsed());
         assert_left(&pair[0]).await;
     }
     assert_exact(places.last().unwrap(), &expected, places.len() - 1).await;
