@@ -184,6 +184,8 @@ impl Session<'_> {
             .args(packages)
             .args(filter);
         command.envs(self.services.environment());
+        // Most of them wait, for servers and for time to pass.
+        command.env("RUST_TEST_THREADS", TEST_THREADS);
         let mut tally = Tally::default();
         let success = stream(&mut command, |line| {
             tally.add(line);
@@ -215,6 +217,8 @@ impl Session<'_> {
         cargo(&self.workspace.root)
     }
 }
+
+const TEST_THREADS: &str = "6";
 
 const CLIPPY: [&str; 8] = [
     "clippy",
