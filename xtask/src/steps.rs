@@ -186,12 +186,19 @@ impl Session<'_> {
         command.envs(self.services.environment());
         // Most of them wait, for servers and for time to pass.
         command.env("RUST_TEST_THREADS", TEST_THREADS);
+        let refusals = self.workspace.target.join("refusals");
+        // Of an earlier run.
+        let _ = std::fs::remove_file(&refusals);
+        command.env("STORE_TESTKIT_REFUSALS", &refusals);
         let mut tally = Tally::default();
         let success = stream(&mut command, |line| {
             tally.add(line);
             self.conformance.add(line);
             print(line);
         })?;
+        // No case of a store ran if there is none.
+        self.conformance
+            .add_refusals(&std::fs::read_to_string(&refusals).unwrap_or_default());
         self.tally = self.tally.plus(tally);
         match tally {
             _ if !success => Err(Failure("cargo test failed".into())),
