@@ -1,0 +1,5 @@
+#![doc = include_str!("../README.md")]
+
+mod provider;
+
+pub use provider::{Context, DataKeyBytes, GeneratedKey, KeyError, KeyErrorKind, KeyId, KeyProvider};
