@@ -221,3 +221,164 @@ impl<'a> Reader<'a> {
         self.take(usize::from(length))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use auth_core::clock::Timestamp;
+    use auth_core::key::Key;
+    use auth_core::profile::Profile;
+    use auth_core::record::{Hints, RecordState, Version};
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    // Made by another implementation (Python, `cryptography`), not by this one.
+    const RECORD: &str = include_str!("../tests/golden/record.hex");
+    const BARE: &str = include_str!("../tests/golden/record-bare.hex");
+    const SPILL: &str = include_str!("../tests/golden/spill.hex");
+    const TWO_KEYS: &str = include_str!("../tests/golden/two-keys.hex");
+    const TWO_KEYS_OTHER: &str = include_str!("../tests/golden/two-keys-other.hex");
+    const PLAIN: &[u8] = br#"{"format":1,"golden":"record"}"#;
+
+    fn unhex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    }
+
+    fn counted<const N: usize>(from: u8) -> [u8; N] {
+        std::array::from_fn(|index| from + u8::try_from(index).unwrap())
+    }
+
+    fn seal_key() -> SealKey {
+        SealKey {
+            key: KeyId::new("local:0011223344556677").unwrap(),
+            context: Context::new("golden", 7),
+            plain: Zeroizing::new(counted(0)),
+            wrapped: vec![0xAA; 60],
+        }
+    }
+
+    fn full() -> Record {
+        let mut hints = Hints::default();
+        hints.access_expires_at = Some(Timestamp::from_unix_millis(1_800_003_600_000));
+        hints.grant = Some("authorization_code".into());
+        hints.refreshable = true;
+        hints.state = Some(RecordState::Marked);
+        Record::from_parts(
+            Key::grant(&Profile::from_parts(["acme", "ana"])),
+            Version::from_raw(3, [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]),
+            Some(Timestamp::from_unix_millis(1_800_600_000_123)),
+            hints,
+            PLAIN.to_vec().into(),
+        )
+    }
+
+    fn bare() -> Record {
+        let key = Key::client(&Profile::default());
+        Record::from_parts(
+            key,
+            Version::from_raw(1, [0; 8]),
+            None,
+            Hints::default(),
+            SecretBytes::default(),
+        )
+    }
+
+    fn open(bytes: &[u8], data_key: [u8; KEY], bound: &Bound<'_>) -> Result<Vec<u8>, Damage> {
+        let opened = Envelope::parse(bytes)?.open(&data_key, "golden", bound)?;
+        Ok(opened.expose().to_vec())
+    }
+
+    #[test]
+    fn the_format_is_pinned() {
+        let (full, bare) = (full(), bare());
+        for (golden, bound, plain) in [
+            (RECORD, Bound::Record(&full), PLAIN),
+            (BARE, Bound::Record(&bare), b""),
+            (SPILL, Bound::Spill("some-name.0011"), PLAIN),
+        ] {
+            let golden = unhex(golden);
+            let made = seal_with(&seal_key(), &bound, plain, counted(100), counted(200)).unwrap();
+            assert_eq!(made, golden);
+            assert_eq!(open(&golden, counted(0), &bound).unwrap(), plain);
+            assert_eq!(open(&golden, counted(1), &bound), Err(Damage::Changed));
+        }
+    }
+
+    #[test]
+    fn a_ciphertext_that_two_keys_open_is_opened_by_one() {
+        let (first, other, bare) = (unhex(TWO_KEYS), unhex(TWO_KEYS_OTHER), bare());
+        let start = first.len() - 64;
+        assert_eq!(first[start..], other[start..], "one ciphertext");
+        // AES-GCM alone opens it with both.
+        let aad = Bound::Record(&bare).aad(&Context::new("golden", 7), &seal_key().key);
+        let plain = |data_key: u8| {
+            let derived = cipher::derive(&counted(data_key), &counted::<32>(100), [RECORD_KEY, KEY_COMMITMENT]);
+            cipher::decrypt(&derived.unwrap()[0], counted(200), &aad, &first[start..]).unwrap()
+        };
+        assert_ne!(plain(0), plain(32));
+        let bound = Bound::Record(&bare);
+        assert_eq!(open(&first, counted(0), &bound).unwrap(), plain(0).to_vec());
+        assert_eq!(open(&other, counted(32), &bound).unwrap(), plain(32).to_vec());
+        assert_eq!(open(&first, counted(32), &bound), Err(Damage::Changed));
+        assert_eq!(open(&other, counted(0), &bound), Err(Damage::Changed));
+    }
+
+    #[test]
+    fn nothing_bound_may_differ() {
+        let (full, golden) = (full(), unhex(RECORD));
+        let with = |key: &Key, version, until, hints: &Hints| {
+            let other = Record::from_parts(key.clone(), version, until, hints.clone(), SecretBytes::default());
+            open(&golden, counted(0), &Bound::Record(&other))
+        };
+        let (key, version, until, hints) = (full.key(), full.version(), full.keep_until(), full.hints());
+        assert!(with(key, version, until, hints).is_ok());
+        let ben = Key::grant(&Profile::from_parts(["acme", "ben"]));
+        let mut active = hints.clone();
+        active.state = Some(RecordState::Active);
+        for other in [
+            with(&ben, version, until, hints),
+            with(&Key::client(full.key().profile()), version, until, hints),
+            with(key, Version::after(Some(version)), until, hints),
+            with(key, version, None, hints),
+            with(
+                key,
+                version,
+                until.map(|at| at.plus(std::time::Duration::from_millis(1))),
+                hints,
+            ),
+            with(key, version, until, &active),
+        ] {
+            assert_eq!(other, Err(Damage::Changed));
+        }
+        let elsewhere = Envelope::parse(&golden).unwrap();
+        let opened = elsewhere.open(&counted(0), "golder", &Bound::Record(&full));
+        assert_eq!(opened, Err(Damage::Changed));
+    }
+
+    #[test]
+    fn other_formats_and_algorithms_are_refused_whatever_the_record_says() {
+        let changed = |at: usize, byte: u8| {
+            let mut golden = unhex(RECORD);
+            golden[at] = byte;
+            open(&golden, counted(0), &Bound::Record(&full()))
+        };
+        assert_eq!(changed(4, 2), Err(Damage::NewerFormat(2)));
+        for algorithm in [0, 2, 255] {
+            assert_eq!(changed(5, algorithm), Err(Damage::Algorithm(algorithm)));
+        }
+        assert_eq!(changed(0, b'{'), Err(Damage::Plain));
+        assert_eq!(changed(1, b'x'), Err(Damage::Changed));
+        assert_eq!(changed(12, b' '), Err(Damage::KeyId));
+        assert_eq!(open(b"", counted(0), &Bound::Record(&full())), Err(Damage::Plain));
+    }
+
+    #[test]
+    fn an_envelope_is_never_longer_than_said() {
+        let mut key = seal_key();
+        key.wrapped = vec![1; WRAPPED_MAX];
+        let sealed = seal(&key, &Bound::Record(&full()), PLAIN).unwrap();
+        assert_eq!(sealed.len(), overhead(key.key.as_str().len()) + PLAIN.len());
+    }
+}

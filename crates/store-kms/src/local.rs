@@ -273,6 +273,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_wrapped_form_is_pinned() {
+        // Made by another implementation, as those of the envelope.
+        let golden = include_str!("../tests/golden/local-wrap.hex");
+        let digits: Vec<u8> = golden.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        let wrapped: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+        let counted = |from: u8| Zeroizing::new(std::array::from_fn(|index| from + u8::try_from(index).unwrap()));
+        let key = LocalKey::from_bytes(counted(64)).unwrap();
+        assert_eq!(key.id().as_str(), "local:6069ff8a61e9dfa7");
+        let keys = LocalKeys::new(key.clone());
+        let opened = keys.unwrap_key(key.id(), &wrapped, &Context::new("golden", 7)).await;
+        assert_eq!(opened.unwrap(), counted(0));
+    }
+
+    #[tokio::test]
     async fn a_wrapped_key_opens_under_its_key_and_context_only() {
         let (context, old, new) = (Context::new("n", 3), key(1), key(2));
         let before = LocalKeys::new(old.clone());
