@@ -30,7 +30,7 @@ impl Default for CacheLimits {
     fn default() -> Self {
         Self {
             partitions: 1,
-            max_age: Duration::from_secs(300),
+            max_age: Duration::from_mins(5),
             max_uses: 1_000,
             max_opened: 10_000,
         }

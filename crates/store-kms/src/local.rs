@@ -37,9 +37,9 @@ impl LocalKey {
         // The key itself is pseudo-random, so what is derived from it tells nothing.
         let uses: [&[u8]; 2] = [b"tokenkeep local key name", b""];
         let [name, _] = cipher::derive(&bytes, b"", uses).map_err(|_| out_of_order())?;
-        let hex: String = name[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = u64::from_be_bytes(name.first_chunk().copied().unwrap_or_default());
         Ok(Self {
-            id: KeyId::new(&format!("local:{hex}"))?,
+            id: KeyId::new(&format!("local:{name:016x}"))?,
             bytes: Arc::new(bytes),
         })
     }
@@ -226,8 +226,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/store.key");
         let made = LocalKey::generate(&path).unwrap();
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode, made.id()), (0o600, LocalKey::from_file(&path).unwrap().id()));
+        let bits = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((bits, made.id()), (0o600, LocalKey::from_file(&path).unwrap().id()));
         let before = std::fs::read(&path).unwrap();
         assert_eq!(LocalKey::generate(&path).unwrap_err().kind(), KeyErrorKind::Config);
         assert_eq!(std::fs::read(&path).unwrap(), before);
@@ -264,7 +264,7 @@ mod tests {
         let own = id(&raw).unwrap();
         assert_eq!(id(text.as_bytes()).unwrap(), own);
         assert_eq!(id(format!(" {text}\r\n").as_bytes()).unwrap(), own);
-        for bad in [&[0; 32][..], &raw[..31], b"", text[..40].as_bytes(), &[b'A'; 64]] {
+        for bad in [&[0; 32][..], &raw[..31], b"", &text.as_bytes()[..40], &[b'A'; 64]] {
             let error = id(bad).unwrap_err();
             assert_eq!(error.kind(), KeyErrorKind::Config);
             assert!(!error.to_string().contains("AAAA"), "{error}");

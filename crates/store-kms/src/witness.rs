@@ -17,10 +17,10 @@ pub(crate) const REMEMBERED: usize = 10_000;
 
 /// A token that is good for longer than this is no reason for anybody to have
 /// refreshed; and by then every other witness that is awake has looked.
-const SURELY_UNSPENT: Duration = Duration::from_secs(60);
+const SURELY_UNSPENT: Duration = Duration::from_mins(1);
 
 /// By how much the clocks of hosts may differ.
-const SKEW: Duration = Duration::from_secs(300);
+const SKEW: Duration = Duration::from_mins(5);
 
 /// What matters of a grant record.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ use store_testkit::server::{AuthorizationServer, Client, Fault, Gate};
 
 use crate::given::{Counted, ShiftedClock, local, whole};
 
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 /// One client for all: to build one takes longer than most tests.
 #[derive(Debug)]

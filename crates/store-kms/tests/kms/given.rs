@@ -227,7 +227,7 @@ pub(crate) async fn in_redis() -> Subject<KmsStore> {
 
 pub(crate) async fn in_memcached() -> Subject<KmsStore> {
     let config = MemcachedConfig::from_url(&variable("TOKENKEEP_TEST_MEMCACHED_URL")).unwrap();
-    let config = config.namespace(&fresh()).unwrap();
+    let config = config.namespace(fresh()).unwrap();
     let open = move || KmsStore::wrap(MemcachedStore::with_config(&config).unwrap(), local());
     Subject::in_real_time(open()).reopening(move || std::future::ready(open()))
 }

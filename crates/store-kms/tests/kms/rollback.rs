@@ -167,7 +167,7 @@ async fn a_store_that_forgot_and_a_new_login_raise_no_alarm() {
 async fn an_older_login_is_not_taken_for_a_new_one() {
     let fleet = Fleet::of(2).await;
     let copy = fleet.copy().await;
-    fleet.bench.advance(Duration::from_secs(600));
+    fleet.bench.advance(Duration::from_mins(10));
     fleet.bench.logged_in(&fleet.processes[0].1).await;
     for (store, _, _) in &fleet.processes {
         store.load(&fleet.key()).await.unwrap();
