@@ -40,8 +40,6 @@ impl Default for CacheLimits {
 /// A data key for sealing.
 pub(crate) struct Held {
     pub(crate) key: SealKey,
-    /// The same, for who opens what it sealed.
-    opened: Arc<DataKeyBytes>,
     made_at: Duration,
     uses: AtomicU64,
 }
@@ -148,7 +146,7 @@ impl DataKeys {
     pub(crate) async fn for_opening(&self, key: &Key, envelope: &Envelope<'_>) -> Result<Arc<DataKeyBytes>, Locked> {
         let is_it = |held: &Arc<Held>| held.key.wrapped == envelope.wrapped && held.key.key == envelope.key;
         if let Some(held) = self.pinned(key).iter().find(|held| is_it(held)) {
-            return Ok(held.opened.clone());
+            return Ok(held.key.plain.clone());
         }
         if !self.service.provider().keys().contains(&envelope.key) {
             return Err(Locked::UnknownKey);
@@ -210,17 +208,16 @@ impl DataKeys {
                 ),
             ));
         }
-        let (opened, now) = (Arc::new(made.plain.clone()), self.clock.monotonic());
+        let (plain, now) = (Arc::new(made.plain), self.clock.monotonic());
         let slot = self.slot(name(&made.key, &context, &made.wrapped));
-        slot.put(opened.clone(), now);
+        slot.put(plain.clone(), now);
         Ok(Held {
             key: SealKey {
                 key: made.key,
                 context,
-                plain: made.plain,
+                plain,
                 wrapped: made.wrapped,
             },
-            opened,
             made_at: now,
             uses: AtomicU64::new(0),
         })

@@ -32,7 +32,7 @@ impl KmsStore {
         let loaded = shared.inner.load(&key).await.map_err(|error| shared.named(error))?;
         let Some(stored) = loaded else { return Ok(false) };
         let read = stored.version();
-        let record = shared.open(stored).await?;
+        let record = shared.open(&stored).await?;
         let accepted = shared.renumbered(&record, Version::far_after(Some(read)))?;
         shared.save(&accepted, WriteIf::Matches(read)).await?;
         Ok(true)
@@ -80,7 +80,7 @@ impl Shared {
             return Err(suspected());
         }
         // Opened before anything is locked: the key service may be slow.
-        let newer = self.open(seen.stored.clone()).await?;
+        let newer = self.open(&seen.stored).await?;
         let newer = self.renumbered(&newer, Version::after_both(Some(stored), Some(seen.version)))?;
         let own = LeaseId::random();
         let mine = self.leases().contains_key(key);
@@ -124,7 +124,7 @@ impl Shared {
             return Err(conflict);
         };
         let found = stored.version();
-        let Ok(record) = self.open(stored).await else {
+        let Ok(record) = self.open(&stored).await else {
             return Err(conflict);
         };
         match Facts::of(&record) {

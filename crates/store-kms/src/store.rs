@@ -107,11 +107,11 @@ impl Shared {
     }
 
     /// The same record with its body opened.
-    pub(crate) async fn open(&self, stored: Record) -> Result<Record, StoreError> {
-        let opened = self.open_body(&stored).await;
+    pub(crate) async fn open(&self, stored: &Record) -> Result<Record, StoreError> {
+        let opened = self.open_body(stored).await;
         let body = opened.map_err(|trouble| trouble.at(Operation::Load, &self.name, Some(stored.version())))?;
         Ok(match body {
-            None => stored,
+            None => stored.clone(),
             Some(body) => Record::from_parts(
                 stored.key().clone(),
                 stored.version(),
@@ -213,7 +213,7 @@ impl TokenStore for KmsStore {
         let seen = shared.witness.seen(key);
         let loaded = shared.inner.load(key).await.map_err(|error| shared.named(error))?;
         let Some(stored) = loaded else { return Ok(None) };
-        let record = shared.open(stored.clone()).await?;
+        let record = shared.open(&stored).await?;
         shared.compared(seen.as_deref(), stored, record).await.map(Some)
     }
 
