@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) namespace: Arc<str>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keys: DataKeys,
+    pub(crate) keys: Arc<DataKeys>,
     pub(crate) witness: Witness,
     pub(crate) accept_plaintext: bool,
     /// The leases that were granted through this store.
@@ -62,7 +62,7 @@ impl KmsStore {
                 inner: config.inner,
                 namespace: config.namespace,
                 clock: config.clock,
-                keys,
+                keys: Arc::new(keys),
                 witness: Witness::new(config.remembered),
                 accept_plaintext: config.accept_plaintext,
                 leases: Mutex::default(),
