@@ -54,7 +54,7 @@ impl AwsKms {
     /// # Errors
     /// [`KeyErrorKind::Config`] for what is no ARN of a key, or of another region than the client's.
     pub fn from_client<'k>(
-        client: Client,
+        client: &Client,
         writing_key: &'k str,
         reading_keys: impl IntoIterator<Item = &'k str>,
     ) -> Result<Self, KeyError> {

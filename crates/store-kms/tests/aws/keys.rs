@@ -135,10 +135,10 @@ async fn a_client_of_ones_own_serves_the_keys_of_its_region() {
         .endpoint_url(kms.url())
         .credentials_provider(credentials(Kms::ACCESS_KEY_ID));
     let client = Client::from_conf(config.build());
-    let provider = AwsKms::from_client(client.clone(), &near, []).unwrap();
+    let provider = AwsKms::from_client(&client, &near, []).unwrap();
     provider.generate(&context(1)).await.unwrap();
     for wrong in [far.as_str(), "alias/tokens"] {
-        let error = AwsKms::from_client(client.clone(), wrong, []).unwrap_err();
+        let error = AwsKms::from_client(&client, wrong, []).unwrap_err();
         assert_eq!(error.kind(), KeyErrorKind::Config, "{wrong}");
     }
 }
