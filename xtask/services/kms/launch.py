@@ -140,12 +140,11 @@ class Front:
         self.lock = threading.Lock()
 
     def __call__(self, environ, start_response):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         path = environ.get("PATH_INFO", "")
         if path.startswith("/__test/"):
             return self.control(path.removeprefix("/__test/"), environ, start_response)
         operation = environ.get("HTTP_X_AMZ_TARGET", "").removeprefix(TARGET)
-        # A body that is not read would be taken for the next request of the connection.
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         request = json.loads(body or b"{}")
         arn = ""
         try:
@@ -285,8 +284,7 @@ def refuse(refusal, start_response):
 
 
 class Handler(MotoRequestHandler):
-    # As KMS, it keeps connections open.
-    protocol_version = "HTTP/1.1"
+    # Unlike KMS it closes each connection: werkzeug throws away what comes after a request.
     disable_nagle_algorithm = True
 
     def log_request(self, code="-", size="-"):

@@ -7,4 +7,5 @@ mod chain;
 mod errors;
 mod given;
 mod keys;
+mod logs;
 mod outage;
