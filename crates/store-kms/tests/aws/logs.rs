@@ -59,7 +59,7 @@ async fn worker() {
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("TRACE") && logged.contains("Decrypt"), "{logged}");
     let bytes = &made.plain[..];
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = bytes.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let numbers = format!("{bytes:?}");
     for secret in [&STANDARD.encode(bytes), &hex, &numbers, Kms::SECRET_ACCESS_KEY] {
         assert!(!logged.contains(secret), "the log holds a secret");
