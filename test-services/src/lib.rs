@@ -12,19 +12,24 @@
 )]
 
 mod error;
+mod http;
+mod kms;
 mod memcached;
 mod mongodb;
 mod port;
 mod program;
 mod proxy;
+mod python;
 mod redis;
 mod server;
 
 pub use error::ServiceError;
+pub use kms::{Kms, KmsCalls, KmsKeyState, KmsTrouble};
 pub use memcached::{Memcached, MemcachedAuthentication, MemcachedBuilder};
 pub use mongodb::{MongoDb, MongoDbBuilder};
 pub use port::free_port;
 pub use program::Program;
 pub use proxy::{Proxy, Trouble};
+pub use python::PythonService;
 pub use redis::{Certificates, Redis, RedisBuilder, RedisCluster, RedisSentinel};
 pub use server::{Server, ServerBuilder};

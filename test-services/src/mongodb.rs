@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Certificates, Server, ServerBuilder, ServiceError, free_port};
+use crate::{Certificates, PythonService, Server, ServerBuilder, ServiceError, free_port};
 
 const LAUNCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/services/mongo/launch.py");
 const READY: Duration = Duration::from_secs(30);
@@ -198,19 +198,10 @@ fn folder() -> std::io::Result<TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
-/// The Python that SecantusDB is installed for: under the target folder, which is above this program.
 fn python() -> Result<PathBuf, ServiceError> {
-    let named = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let program = std::env::current_exe().unwrap_or_default();
-    let above = program.ancestors().map(Path::to_path_buf);
-    named
-        .into_iter()
-        .chain(above)
-        .map(|folder| folder.join("services/mongo/venv/bin/python"))
-        .find(|file| file.is_file())
-        .ok_or_else(|| {
-            ServiceError::new("the MongoDB server for tests is not installed; run once: cargo xtask test --only mongo")
-        })
+    PythonService { name: "mongo" }.installed().ok_or_else(|| {
+        ServiceError::new("the MongoDB server for tests is not installed; run once: cargo xtask test --only mongo")
+    })
 }
 
 fn percent_encoded(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! Real servers for the tests: installed under `target/services`, started on free loopback ports,
 //! stopped by who started them.
 
+mod kms;
 mod memcached;
 mod mongo;
 mod oidc;
@@ -13,6 +14,7 @@ use std::path::Path;
 use crate::run::Failure;
 use crate::workspace::Workspace;
 
+use kms::Kms;
 use memcached::MemcachedNodes;
 use mongo::Mongo;
 use oidc::Oidc;
@@ -37,7 +39,12 @@ pub(crate) struct Kind {
 }
 
 /// All of them; a new one is a file in `services/` and a line here.
-pub(crate) const KINDS: [Kind; 4] = [
+pub(crate) const KINDS: [Kind; 5] = [
+    Kind {
+        name: "kms",
+        mark: "TOKENKEEP_TEST_KMS",
+        start: |workspace| Ok(Box::new(Kms::start(workspace)?)),
+    },
     Kind {
         name: "memcached",
         mark: "TOKENKEEP_TEST_MEMCACHED",

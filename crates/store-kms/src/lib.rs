@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "aws")]
+mod aws;
 mod cipher;
 mod config;
 mod data_keys;
@@ -15,6 +17,8 @@ mod service;
 mod store;
 mod witness;
 
+#[cfg(feature = "aws")]
+pub use aws::{AwsKms, AwsKmsBuilder};
 pub use config::KmsStoreBuilder;
 pub use local::{LocalKey, LocalKeys};
 pub use provider::{Context, DataKeyBytes, GeneratedKey, KeyError, KeyErrorKind, KeyId, KeyProvider};
