@@ -1,5 +1,5 @@
 //! What the conformance suite ran on each store, from the names of its tests: `MODULE::direct::GROUP::CASE` and the
-//! same under `dynamic`.
+//! same under `dynamic`; and how many refusals they asserted, as they wrote it themselves.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +17,8 @@ pub(crate) struct Conformance(BTreeMap<String, Cases>);
 struct Cases {
     direct: u64,
     dynamic: u64,
+    /// How often a store had to refuse something, and did.
+    refusals: u64,
     /// What did not run or did not pass.
     missing: u64,
 }
@@ -27,19 +29,35 @@ impl Conformance {
         let Some((name, result)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) else {
             return;
         };
-        let words: Vec<&str> = name.split("::").collect();
-        let [store @ .., way @ ("direct" | "dynamic"), group, _case] = &words[..] else {
+        let Some((cases, way)) = self.cases_of(name) else {
             return;
         };
-        if store.is_empty() || !GROUPS.contains(group) {
-            return;
-        }
-        let cases = self.0.entry(store.join("::")).or_default();
-        match (result.trim_end(), *way) {
+        match (result.trim_end(), way) {
             ("ok", "direct") => cases.direct += 1,
             ("ok", _) => cases.dynamic += 1,
             _ => cases.missing += 1,
         }
+    }
+
+    /// Adds what the cases wrote of the refusals that they asserted: `redis::direct::cas::create_once 1`.
+    pub(crate) fn add_refusals(&mut self, lines: &str) {
+        for (name, count) in lines.lines().filter_map(|line| line.rsplit_once(' ')) {
+            if let Some((cases, _)) = self.cases_of(name) {
+                cases.refusals += count.parse::<u64>().unwrap_or(0);
+            }
+        }
+    }
+
+    /// The store's cases among which this one is, and whether by its type or not; `None` if it is none.
+    fn cases_of<'n>(&mut self, name: &'n str) -> Option<(&mut Cases, &'n str)> {
+        let words: Vec<&str> = name.split("::").collect();
+        let [store @ .., way @ ("direct" | "dynamic"), group, _case] = &words[..] else {
+            return None;
+        };
+        if store.is_empty() || !GROUPS.contains(group) {
+            return None;
+        }
+        Some((self.0.entry(store.join("::")).or_default(), way))
     }
 }
 
@@ -49,11 +67,13 @@ impl fmt::Display for Conformance {
             let Cases {
                 direct,
                 dynamic,
+                refusals,
                 missing,
             } = cases;
             writeln!(
                 f,
-                "conformance: {store}: {direct} cases by its type, {dynamic} as dyn TokenStore, {missing} skipped or failed"
+                "conformance: {store}: {direct} cases by its type, {dynamic} as dyn TokenStore, {refusals} refusals \
+                 asserted, {missing} skipped or failed"
             )?;
         }
         Ok(())
@@ -79,10 +99,17 @@ mod tests {
         ] {
             conformance.add(line);
         }
+        conformance.add_refusals(
+            "standalone::direct::cas::create_once 2\n\
+             standalone::dynamic::cas::create_once 1\n\
+             something::else 5\n",
+        );
         assert_eq!(
             conformance.to_string(),
-            "conformance: standalone: 1 cases by its type, 1 as dyn TokenStore, 1 skipped or failed\n\
-             conformance: suite::cluster: 0 cases by its type, 0 as dyn TokenStore, 1 skipped or failed\n"
+            "conformance: standalone: 1 cases by its type, 1 as dyn TokenStore, 3 refusals asserted, \
+             1 skipped or failed\n\
+             conformance: suite::cluster: 0 cases by its type, 0 as dyn TokenStore, 0 refusals asserted, \
+             1 skipped or failed\n"
         );
     }
 }

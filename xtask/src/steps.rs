@@ -184,12 +184,21 @@ impl Session<'_> {
             .args(packages)
             .args(filter);
         command.envs(self.services.environment());
+        // Most of them wait, for servers and for time to pass.
+        command.env("RUST_TEST_THREADS", TEST_THREADS);
+        let refusals = self.workspace.target.join("refusals");
+        // Of an earlier run.
+        let _ = std::fs::remove_file(&refusals);
+        command.env("STORE_TESTKIT_REFUSALS", &refusals);
         let mut tally = Tally::default();
         let success = stream(&mut command, |line| {
             tally.add(line);
             self.conformance.add(line);
             print(line);
         })?;
+        // No case of a store ran if there is none.
+        self.conformance
+            .add_refusals(&std::fs::read_to_string(&refusals).unwrap_or_default());
         self.tally = self.tally.plus(tally);
         match tally {
             _ if !success => Err(Failure("cargo test failed".into())),
@@ -215,6 +224,8 @@ impl Session<'_> {
         cargo(&self.workspace.root)
     }
 }
+
+const TEST_THREADS: &str = "6";
 
 const CLIPPY: [&str; 8] = [
     "clippy",

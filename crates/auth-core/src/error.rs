@@ -134,7 +134,7 @@ impl TokenError {
     }
 
     pub(crate) fn seal(error: SealError, operation: &'static str) -> Self {
-        Self::new(TokenErrorKind::Store(StoreErrorKind::Unavailable), operation).with_source(error)
+        Self::new(TokenErrorKind::Store(error.kind()), operation).with_source(error)
     }
 
     pub(crate) fn transport(error: TransportError, operation: &'static str) -> Self {

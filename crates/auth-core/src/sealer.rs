@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use crate::key::Key;
 use crate::secret::SecretBytes;
+use crate::store::StoreErrorKind;
 
 /// Seals bytes so that only who may use the key can open them.
 ///
@@ -25,6 +26,14 @@ pub trait Sealer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`SealError`] if there is none to be had: then nothing may be sent.
     async fn data_key(&self, key: &Key) -> Result<Arc<dyn DataKey>, SealError>;
+
+    /// Opens what a data key of this sealer, or of another process's, sealed for this
+    /// name among the records of this key's profile.
+    ///
+    /// # Errors
+    /// [`SealError`] if it was changed, sealed for another name, or its key can't be
+    /// had.
+    async fn open(&self, key: &Key, name: &str, sealed: &[u8]) -> Result<SecretBytes, SealError>;
 }
 
 /// A data key in memory.
@@ -34,28 +43,35 @@ pub trait DataKey: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`SealError`] if the key may not be used any more.
     fn seal(&self, name: &str, plain: &SecretBytes) -> Result<Vec<u8>, SealError>;
-
-    /// Opens what was sealed for this name.
-    ///
-    /// # Errors
-    /// [`SealError`] if it was changed, or sealed for another name or by another key.
-    fn open(&self, name: &str, sealed: &[u8]) -> Result<SecretBytes, SealError>;
 }
 
 /// Why something can't be sealed or opened. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SealError {
+    kind: StoreErrorKind,
     message: String,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl SealError {
-    /// With what is wrong and what to do next; no secret.
+    /// With what is wrong and what to do next; no secret. Its kind is `Unavailable`.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
+            kind: StoreErrorKind::Unavailable,
             message: message.into(),
             source: None,
         }
+    }
+
+    /// With another kind: what the same trouble would be in a store that seals.
+    pub fn of_kind(mut self, kind: StoreErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What to match on.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
     }
 
     /// With the error underneath, which must hold no secret.

@@ -16,6 +16,7 @@ mod memory;
 mod types;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +31,7 @@ pub use types::{Lease, LeaseId, Listed, Listing, Page, RemoveIf, WriteIf};
 
 use crate::key::Key;
 use crate::record::Record;
+use crate::sealer::Sealer;
 
 /// A place that keeps records, safe between tasks, processes and, where its
 /// [`LeaseScope`] says so, servers.
@@ -43,6 +45,15 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
 
     /// What this store can do and promises.
     fn capabilities(&self) -> Capabilities;
+
+    /// The sealer of a store that [seals](Capabilities::sealed) what it keeps: a
+    /// manager over it demands a data key before it spends anything.
+    ///
+    /// A store around another forwards it. Who forgets that can't build a manager by
+    /// accident: the capabilities still say that a sealer is needed.
+    fn sealer(&self) -> Option<Arc<dyn Sealer>> {
+        None
+    }
 
     /// Reads a record.
     ///

@@ -16,13 +16,16 @@ mod side;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 pub use error::TransferError;
 pub use report::{GrantTransfer, TransferReport};
 use side::Side;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::clock::{Clock, SystemClock};
+use crate::error::{TokenError, TokenErrorKind};
 use crate::key::{Key, Part};
 use crate::profile::Profile;
 use crate::refresh::Timing;
@@ -54,6 +57,7 @@ pub struct Transfer {
     to: Place,
     clock: Arc<dyn Clock>,
     timing: Timing,
+    at_once: usize,
     options: Options,
 }
 
@@ -78,6 +82,7 @@ impl Transfer {
             to,
             clock: Arc::new(SystemClock),
             timing: Timing::default(),
+            at_once: 1,
             options: Options::default(),
         }
     }
@@ -114,6 +119,13 @@ impl Transfer {
         self
     }
 
+    /// How many profiles are on their way at the same time, at least one. One: several are quicker where a write
+    /// waits for a disk or a network, and each is moved by the same steps, in the same order, as it would be alone
+    pub fn at_once(mut self, profiles: usize) -> Self {
+        self.at_once = profiles.max(1);
+        self
+    }
+
     /// Times for leases and the waiting for them.
     pub fn timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
@@ -141,9 +153,12 @@ impl Transfer {
         self.one(from, to, &listed.remove(from).unwrap_or_default()).await
     }
 
-    /// Moves every profile of the source, each under its own name, one after the
-    /// other, and tells of each when it is done. One that fails does not keep the
-    /// others back, unless the answer is to break off.
+    /// Moves every profile of the source, each under its own name, and tells of each
+    /// when it is done, in the order of their names. One that fails does not keep the
+    /// others back, unless the answer is to break off: then those on their way are
+    /// brought to their end and told, and no other is begun.
+    ///
+    /// To be called within a tokio runtime.
     ///
     /// # Errors
     /// If the source can't be listed.
@@ -187,25 +202,37 @@ impl Transfer {
         profiles: BTreeMap<Profile, BTreeSet<TargetId>>,
         mut done: impl FnMut(&Profile, Result<Option<&TransferReport>, &TransferError>) -> ControlFlow<()> + Send,
     ) -> Result<(), TransferError> {
-        for (profile, tokens) in profiles {
-            if self.is_same(&profile, &profile) {
-                return Err(TransferError::SamePlace);
+        if profiles.keys().any(|profile| self.is_same(profile, profile)) {
+            return Err(TransferError::SamePlace);
+        }
+        let mut waiting = profiles.into_iter().enumerate();
+        let (mut under_way, mut finished, mut told) = (JoinSet::new(), BTreeMap::new(), 0);
+        let mut breaks_off = false;
+        loop {
+            while !breaks_off && under_way.len() < self.at_once {
+                let Some((number, (profile, tokens))) = waiting.next() else {
+                    break;
+                };
+                under_way.spawn(self.clone().numbered(number, profile, tokens));
             }
-            let outcome = self.one(&profile, &profile, &tokens).await;
-            let outcome = outcome.as_ref().map(Option::as_ref);
-            if done(&profile, outcome).is_break() {
-                break;
+            let Some(joined) = under_way.join_next().await else {
+                return Ok(());
+            };
+            let (number, profile, outcome) = joined.map_err(ended)?;
+            finished.insert(number, (profile, outcome));
+            while let Some((profile, outcome)) = finished.remove(&told) {
+                told += 1;
+                breaks_off |= done(&profile, outcome.as_ref().map(Option::as_ref)).is_break();
             }
         }
-        Ok(())
     }
 
-    async fn one(
-        &self,
-        from: &Profile,
-        to: &Profile,
-        tokens: &BTreeSet<TargetId>,
-    ) -> Result<Option<TransferReport>, TransferError> {
+    async fn numbered(self, number: usize, profile: Profile, tokens: BTreeSet<TargetId>) -> (usize, Profile, Outcome) {
+        let outcome = self.one(&profile, &profile, &tokens).await;
+        (number, profile, outcome)
+    }
+
+    async fn one(&self, from: &Profile, to: &Profile, tokens: &BTreeSet<TargetId>) -> Outcome {
         let sides = Sides {
             transfer: self,
             from: Side::new(&self.from, from),
@@ -230,6 +257,9 @@ impl Transfer {
         }
     }
 }
+
+/// What came of one profile; `None` if the source has nothing of it.
+type Outcome = Result<Option<TransferReport>, TransferError>;
 
 /// One profile on both sides.
 struct Sides<'a> {
@@ -279,6 +309,14 @@ impl Sides<'_> {
         let grant = self.grant(&mut plan, leases).await?;
         self.clear(&plan, grant, tokens).await?;
         Ok(TransferReport::of(client, grant, copied))
+    }
+}
+
+/// A panic goes on here; else the runtime has ended.
+fn ended(error: JoinError) -> TransferError {
+    match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => TransferError::Other(TokenError::new(TokenErrorKind::Shutdown, "transfer")),
     }
 }
 

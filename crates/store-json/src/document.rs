@@ -145,29 +145,23 @@ impl Document {
         Ok(listed)
     }
 
-    /// The same with this record in the place of the one under its key, and
-    /// without those that are past.
-    pub(crate) fn with(&self, record: &Record, now: Timestamp) -> Self {
+    /// Puts this record in the place of the one under its key.
+    pub(crate) fn put(&mut self, record: &Record) {
         let name = record.key().to_string();
         let old = self.records.get(&*name).map(|entry| &entry.text);
         let entry = Arc::new(Entry::of(record, old));
-        let mut next = self.living(now);
-        next.records.insert(name.into(), entry);
-        next
+        self.records.insert(name.into(), entry);
     }
 
-    /// The same without the record under this key, and without those that are past.
-    pub(crate) fn without(&self, key: &Key, now: Timestamp) -> Self {
-        let mut next = self.living(now);
-        next.records.remove(&*key.to_string());
-        next
+    /// Removes the record under this key.
+    pub(crate) fn remove(&mut self, key: &Key) {
+        self.records.remove(&*key.to_string());
     }
 
-    fn living(&self, now: Timestamp) -> Self {
-        let mut next = self.clone();
-        next.records
+    /// Removes the records that are past.
+    pub(crate) fn sweep(&mut self, now: Timestamp) {
+        self.records
             .retain(|_, entry| entry.head.as_ref().map_or(true, |head| head.lives(now)));
-        next
     }
 }
 
@@ -226,9 +220,9 @@ mod tests {
 
     #[test]
     fn the_format_is_pinned() {
-        let document = Document::default()
-            .with(&record("b", "sealed bytes"), NOW)
-            .with(&record("a", r#"{"format":1}"#), NOW);
+        let mut document = Document::default();
+        document.put(&record("b", "sealed bytes"));
+        document.put(&record("a", r#"{"format":1}"#));
         assert_eq!(
             text(&document),
             concat!(
@@ -250,10 +244,11 @@ mod tests {
             "tokenkeep": {"format": 1, "note": "x"},
             "records": {"a#grant": {"version": "1-0000000000000000", "colour": "\u0041", "body": {}},
                         "a#novel.part": {"version": "1-0000000000000000", "body": {}}}}"#;
-        let Ok(document) = Document::parse(file.as_bytes()) else {
+        let Ok(mut document) = Document::parse(file.as_bytes()) else {
             panic!("not read")
         };
-        let next = text(&document.with(&record("a", "{}"), NOW));
+        document.put(&record("a", "{}"));
+        let next = text(&document);
         for kept in [
             r#""later":[1, 2.0]"#,
             r#""tokenkeep":{"format": 1, "note": "x"}"#,
@@ -300,7 +295,7 @@ mod tests {
     #[test]
     fn a_damaged_record_leaves_the_others() {
         let file = "{\"tokenkeep\":{\"format\":1},\"records\":{\n\"a#grant\":{\"version\":5,\"body\":{}},\n\"b#grant\":{\"version\":\"1-0000000000000000\",\"body\":{}}}}";
-        let document = Document::parse(file.as_bytes()).unwrap_or_default();
+        let mut document = Document::parse(file.as_bytes()).unwrap_or_default();
         assert!(
             document
                 .record(record("b", "").key(), NOW)
@@ -308,6 +303,8 @@ mod tests {
         );
         let damage = document.record(record("a", "").key(), NOW).unwrap_err();
         assert_eq!(damage.0.at.line, 2);
-        assert!(text(&document.with(&record("c", "{}"), NOW)).contains("\"a#grant\":{\"version\":5,\"body\":{}}"));
+        document.put(&record("c", "{}"));
+        document.sweep(NOW);
+        assert!(text(&document).contains("\"a#grant\":{\"version\":5,\"body\":{}}"));
     }
 }

@@ -9,6 +9,7 @@ mod lock;
 mod members;
 mod shelf;
 mod store;
+mod writer;
 
 pub use config::JsonConfig;
 pub use store::JsonStore;

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use auth_core::key::Key;
 use auth_core::store::StoreErrorKind;
 use auth_core::store::local::{Place, keep_private, open_to_read};
 use zeroize::Zeroizing;
 
 use crate::atomic_file;
 use crate::document::{Document, FORMAT, Unreadable};
+use crate::entry::RecordDamage;
 use crate::error::{Doing, Fault};
 use crate::lock::DataLock;
 use crate::members::Damage;
@@ -25,12 +27,13 @@ const COARSE_TICK: Duration = Duration::from_secs(3);
 const FINE_TICK: Duration = Duration::from_millis(50);
 
 /// The file as this process last saw it.
-#[derive(Default)]
 pub(crate) struct Shelf {
+    place: Place,
     seen: Mutex<Option<Arc<Seen>>>,
     /// Held while reading, so that many tasks read a changed file once.
     reading: Mutex<()>,
     reads: AtomicU64,
+    writes: AtomicU64,
     swept: AtomicBool,
 }
 
@@ -53,50 +56,76 @@ struct Stamp {
 }
 
 impl Shelf {
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            place,
+            seen: Mutex::default(),
+            reading: Mutex::default(),
+            reads: AtomicU64::default(),
+            writes: AtomicU64::default(),
+            swept: AtomicBool::default(),
+        }
+    }
+
+    /// Where the file is.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// The document, if the file is as it was seen last, by one `stat`; `None` if
     /// it has to be read.
-    pub(crate) fn unchanged(&self, place: &Place) -> Result<Option<Arc<Document>>, Fault> {
-        match stat(place)? {
+    pub(crate) fn unchanged(&self) -> Result<Option<Arc<Document>>, Fault> {
+        match stat(&self.place)? {
             None => Ok(Some(Arc::default())),
             Some(stamp) => Ok(self.seen_as(stamp).map(|seen| seen.document.clone())),
         }
     }
 
     /// The document as it is now; blocks.
-    pub(crate) fn current(&self, place: &Place) -> Result<Arc<Document>, Fault> {
+    pub(crate) fn current(&self) -> Result<Arc<Document>, Fault> {
         let _once = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.unchanged(place)? {
+        match self.unchanged()? {
             Some(document) => Ok(document),
-            None => self.read(place),
+            None => self.read(),
         }
     }
 
     /// The document as it is now, for one who is about to replace it: also a
     /// change that left the file's times and size alone is seen. Blocks.
-    pub(crate) fn current_for_write(&self, place: &Place, _lock: &DataLock<'_>) -> Result<Arc<Document>, Fault> {
-        let Some(stamp) = stat(place)? else {
-            return if place.create {
+    pub(crate) fn current_for_write(&self, _lock: &DataLock) -> Result<Arc<Document>, Fault> {
+        let Some(stamp) = stat(&self.place)? else {
+            return if self.place.create {
                 Ok(Arc::default())
             } else {
-                Err(place.missing())
+                Err(self.place.missing())
             };
         };
         match self.seen_as(stamp) {
             Some(seen) if seen.settled => Ok(seen.document.clone()),
-            Some(seen) => self.verified(place, &seen),
-            None => self.read(place),
+            Some(seen) => self.verified(&seen),
+            None => self.read(),
         }
     }
 
     /// Replaces the file. Blocks.
-    pub(crate) fn write(&self, place: &Place, _lock: &DataLock<'_>, document: Document) -> Result<(), Fault> {
+    pub(crate) fn write(&self, _lock: &DataLock, document: Document) -> Result<(), Fault> {
         if !self.swept.swap(true, Ordering::Relaxed) {
-            atomic_file::remove_leftovers(&place.file, &place.folder);
+            atomic_file::remove_leftovers(&self.place.file, &self.place.folder);
         }
-        let found = atomic_file::replace(&place.file, &document)?;
-        atomic_file::sync(place)?;
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        let found = atomic_file::replace(&self.place.file, &document)?;
+        atomic_file::sync(&self.place)?;
         self.keep(Seen::new(&found, Arc::new(document)));
         Ok(())
+    }
+
+    /// A record that can't be used.
+    pub(crate) fn damaged(&self, key: &Key, RecordDamage(damage): RecordDamage) -> Fault {
+        Fault::corrupt(format!(
+            "{}, record {key}, {}: mend it, or restore a copy",
+            self.place.file.display(),
+            described(damage)
+        ))
     }
 
     /// How often the file was read.
@@ -104,40 +133,43 @@ impl Shelf {
         self.reads.load(Ordering::Relaxed)
     }
 
-    fn verified(&self, place: &Place, seen: &Arc<Seen>) -> Result<Arc<Document>, Fault> {
-        let failed = |error| Fault::io(Doing::Read, &place.file, error);
-        let file = open_to_read(&place.file).map_err(failed)?;
-        keep_private(&file, &place.file)?;
+    /// How often the file was replaced.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    fn verified(&self, seen: &Arc<Seen>) -> Result<Arc<Document>, Fault> {
+        let path = &self.place.file;
+        let failed = |error| Fault::io(Doing::Read, path, error);
+        let file = open_to_read(path).map_err(failed)?;
+        keep_private(&file, path)?;
         if !atomic_file::holds(&file, &seen.document).map_err(failed)? {
-            return self.read(place);
+            return self.read();
         }
         let found = file.metadata().map_err(failed)?;
         if Stamp::of(&found) != seen.stamp {
-            return self.read(place);
+            return self.read();
         }
         self.keep(Seen::new(&found, seen.document.clone()));
         Ok(seen.document.clone())
     }
 
-    fn read(&self, place: &Place) -> Result<Arc<Document>, Fault> {
-        let (bytes, found) = self.read_bytes(place)?;
-        self.parsed(place, &bytes, &found)
-    }
-
-    fn parsed(&self, place: &Place, bytes: &[u8], found: &Metadata) -> Result<Arc<Document>, Fault> {
-        let document = Document::parse(bytes).map_err(|why| unreadable(place, bytes, &why))?;
+    fn read(&self) -> Result<Arc<Document>, Fault> {
+        let (bytes, found) = self.read_bytes()?;
+        let document = Document::parse(&bytes).map_err(|why| unreadable(&self.place, &bytes, &why))?;
         let document = Arc::new(document);
-        self.keep(Seen::new(found, document.clone()));
+        self.keep(Seen::new(&found, document.clone()));
         Ok(document)
     }
 
-    fn read_bytes(&self, place: &Place) -> Result<(Zeroizing<Vec<u8>>, Metadata), Fault> {
-        let failed = |error| Fault::io(Doing::Read, &place.file, error);
+    fn read_bytes(&self) -> Result<(Zeroizing<Vec<u8>>, Metadata), Fault> {
+        let path = &self.place.file;
+        let failed = |error| Fault::io(Doing::Read, path, error);
         let mut tries = 0;
         loop {
             self.reads.fetch_add(1, Ordering::Relaxed);
-            let mut file = open_to_read(&place.file).map_err(failed)?;
-            let before = keep_private(&file, &place.file)?;
+            let mut file = open_to_read(path).map_err(failed)?;
+            let before = keep_private(&file, path)?;
             let bytes = read_whole(&mut file, before.len()).map_err(failed)?;
             let after = file.metadata().map_err(failed)?;
             tries += 1;
@@ -228,7 +260,7 @@ fn unreadable(place: &Place, bytes: &[u8], why: &Unreadable) -> Fault {
 }
 
 /// What is wrong and where, for messages.
-pub(crate) fn described(damage: Damage) -> String {
+fn described(damage: Damage) -> String {
     format!("line {}, column {}: {}", damage.at.line, damage.at.column, damage.what)
 }
 
@@ -236,7 +268,6 @@ pub(crate) fn described(damage: Damage) -> String {
 mod tests {
     use super::*;
     use crate::config::JsonConfig;
-    use crate::lock::Turns;
 
     #[test]
     fn an_edit_that_the_times_do_not_show_is_seen_before_a_write() {
@@ -247,20 +278,19 @@ mod tests {
             "{\"tokenkeep\":{\"format\":1},\"x\":2}",
         );
         std::fs::write(&path, before).unwrap();
-        let (shelf, turns) = (Shelf::default(), Turns::default());
-        let place = Place::resolve(&JsonConfig::new(&path).file).unwrap();
-        shelf.current(&place).unwrap();
+        let shelf = Shelf::new(Place::resolve(&JsonConfig::new(&path).file).unwrap());
+        shelf.current().unwrap();
         std::fs::write(&path, after).unwrap();
         // As if both writes had come within one tick of the file system's clock.
         let old = shelf.seen().take().unwrap();
         shelf.keep(Seen {
-            stamp: stat(&place).unwrap().unwrap(),
+            stamp: stat(&shelf.place).unwrap().unwrap(),
             settled: false,
             document: old.document.clone(),
         });
 
-        let lock = DataLock::acquire(&place, &turns).unwrap();
-        let found = shelf.current_for_write(&place, &lock).unwrap();
+        let lock = DataLock::acquire(&shelf.place).unwrap();
+        let found = shelf.current_for_write(&lock).unwrap();
         let mut text = Vec::new();
         found.write_to(&mut text).unwrap();
         let text = String::from_utf8(text).unwrap();

@@ -15,13 +15,11 @@ use auth_core::store::{
     StoreErrorKind, TokenStore, WriteIf,
 };
 
-use crate::atomic_file;
 use crate::config::JsonConfig;
 use crate::document::Document;
-use crate::entry::RecordDamage;
 use crate::error::{Fault, NAME};
-use crate::lock::{DataLock, Turns};
-use crate::shelf::{Shelf, described};
+use crate::shelf::Shelf;
+use crate::writer::{Change, Writer};
 
 /// Tokens in one JSON file. Clones are the same handle: they share what was read
 /// and the leases held.
@@ -32,9 +30,8 @@ pub struct JsonStore {
 }
 
 struct Inner {
-    place: Place,
-    shelf: Shelf,
-    turns: Turns,
+    shelf: Arc<Shelf>,
+    writer: Writer,
     leases: Leases,
 }
 
@@ -65,11 +62,11 @@ impl JsonStore {
     /// As [`open`](Self::open).
     pub fn with_config(config: &JsonConfig) -> Result<Self, StoreError> {
         let place = Place::resolve(&config.file).map_err(|fault| fault.at(Operation::Open, NAME))?;
+        let shelf = Arc::new(Shelf::new(place));
         Ok(Self {
             inner: Arc::new(Inner {
-                place,
-                shelf: Shelf::default(),
-                turns: Turns::default(),
+                writer: Writer::new(shelf.clone()),
+                shelf,
                 leases: Leases::default(),
             }),
             clock: Arc::new(SystemClock),
@@ -84,13 +81,19 @@ impl JsonStore {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.inner.place.file
+        &self.inner.shelf.place().file
     }
 
     /// How often this handle has read the file: for tests of what it costs.
     #[doc(hidden)]
     pub fn reads(&self) -> u64 {
         self.inner.shelf.reads()
+    }
+
+    /// How often this handle has replaced the file: for tests of what it costs.
+    #[doc(hidden)]
+    pub fn writes(&self) -> u64 {
+        self.inner.shelf.writes()
     }
 }
 
@@ -115,55 +118,33 @@ impl TokenStore for JsonStore {
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let document = self.document(Operation::Load).await?;
         let record = document.record(key, self.clock.now());
-        record.map_err(|damage| self.inner.damaged(key, damage).at(Operation::Load, NAME))
+        record.map_err(|damage| self.inner.shelf.damaged(key, damage).at(Operation::Load, NAME))
     }
 
     async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
-        let (record, now) = (record.clone(), self.clock.now());
-        self.run(Operation::Save, move |inner| {
-            inner.place.prepare()?;
-            let lock = DataLock::acquire(&inner.place, &inner.turns)?;
-            let document = inner.shelf.current_for_write(&inner.place, &lock)?;
-            let stored = document.version(record.key(), now);
-            let stored = stored.map_err(|damage| inner.damaged(record.key(), damage))?;
-            if stored == Some(record.version()) {
-                // Sent again, perhaps because the folder could not be synced before.
-                return atomic_file::sync(&inner.place);
-            }
-            if !when.holds(stored) {
-                return Err(conflict());
-            }
-            inner.shelf.write(&inner.place, &lock, document.with(&record, now))
-        })
-        .await
+        let change = Change::Save(record.clone(), when);
+        let saved = self.inner.writer.carry_out(change, self.clock.now()).await;
+        saved.map(drop).map_err(|fault| fault.at(Operation::Save, NAME))
     }
 
     async fn remove(&self, key: &Key, when: RemoveIf) -> Result<bool, StoreError> {
-        let (key, now) = (key.clone(), self.clock.now());
-        self.run(Operation::Remove, move |inner| {
-            if inner.shelf.current(&inner.place)?.has_nothing(&key, now) {
-                return Ok(false);
-            }
-            let lock = DataLock::acquire(&inner.place, &inner.turns)?;
-            let document = inner.shelf.current_for_write(&inner.place, &lock)?;
-            let stored = document.version(&key, now);
-            match stored.map_err(|damage| inner.damaged(&key, damage))? {
-                None => Ok(false),
-                Some(version) if !when.holds(version) => Err(conflict()),
-                Some(_) => {
-                    inner.shelf.write(&inner.place, &lock, document.without(&key, now))?;
-                    Ok(true)
-                }
-            }
-        })
-        .await
+        let now = self.clock.now();
+        if self.document(Operation::Remove).await?.has_nothing(key, now) {
+            return Ok(false);
+        }
+        let removed = self
+            .inner
+            .writer
+            .carry_out(Change::Remove(key.clone(), when), now)
+            .await;
+        removed.map_err(|fault| fault.at(Operation::Remove, NAME))
     }
 
     async fn list(&self, page: Page) -> Result<Listing, StoreError> {
         let document = self.document(Operation::List).await?;
         match document.listed(self.clock.now()) {
             Ok(listed) => Ok(Listing::of_sorted(listed.into_iter(), &page)),
-            Err((key, damage)) => Err(self.inner.damaged(&key, damage).at(Operation::List, NAME)),
+            Err((key, damage)) => Err(self.inner.shelf.damaged(&key, damage).at(Operation::List, NAME)),
         }
     }
 
@@ -173,13 +154,15 @@ impl TokenStore for JsonStore {
         }
         let digest = key.digest();
         let locked = self
-            .run(Operation::Lease, move |inner| try_lock(&inner.place.lease(&digest)?))
+            .run(Operation::Lease, move |inner| {
+                try_lock(&inner.shelf.place().lease(&digest)?)
+            })
             .await?;
         Ok(self.inner.leases.keep(key, id, locked))
     }
 
     async fn renew(&self, key: &Key, id: &LeaseId, _ttl: Duration) -> Result<bool, StoreError> {
-        let file = self.inner.place.leases.join(key.digest());
+        let file = self.inner.shelf.place().leases.join(key.digest());
         Ok(self.inner.leases.is_held(key, id, &file))
     }
 
@@ -191,15 +174,15 @@ impl TokenStore for JsonStore {
 
 impl JsonStore {
     async fn document(&self, operation: Operation) -> Result<Arc<Document>, StoreError> {
-        let known = self.inner.shelf.unchanged(&self.inner.place);
+        let known = self.inner.shelf.unchanged();
         match known.map_err(|fault| fault.at(operation, NAME))? {
             Some(document) => Ok(document),
-            None => self.run(operation, |inner| inner.shelf.current(&inner.place)).await,
+            None => self.run(operation, |inner| inner.shelf.current()).await,
         }
     }
 
-    /// Runs what blocks where blocking is fine. It runs to its end even if the
-    /// future is dropped.
+    /// Runs what blocks, and does not write, where blocking is fine. It runs to its
+    /// end even if the future is dropped.
     async fn run<T, F>(&self, operation: Operation, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -211,30 +194,12 @@ impl JsonStore {
             Ok(runtime) => runtime
                 .spawn_blocking(move || work(&inner))
                 .await
-                .unwrap_or_else(|_| Err(unfinished(operation))),
+                .unwrap_or_else(|_| Err(unfinished())),
         };
         outcome.map_err(|fault| fault.at(operation, NAME))
     }
 }
 
-impl Inner {
-    fn damaged(&self, key: &Key, RecordDamage(damage): RecordDamage) -> Fault {
-        Fault::corrupt(format!(
-            "{}, record {key}, {}: mend it, or restore a copy",
-            self.place.file.display(),
-            described(damage)
-        ))
-    }
-}
-
-fn conflict() -> Fault {
-    Fault::new(StoreErrorKind::Conflict, "")
-}
-
-fn unfinished(operation: Operation) -> Fault {
-    let kind = match operation {
-        Operation::Save | Operation::Remove => StoreErrorKind::Ambiguous,
-        _ => StoreErrorKind::Unavailable,
-    };
-    Fault::new(kind, "the runtime ended before it was done")
+fn unfinished() -> Fault {
+    Fault::new(StoreErrorKind::Unavailable, "the runtime ended before it was done")
 }

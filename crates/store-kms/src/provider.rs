@@ -40,6 +40,25 @@ pub trait KeyProvider: fmt::Debug + Send + Sync + 'static {
     async fn unwrap_key(&self, key: &KeyId, wrapped: &[u8], context: &Context) -> Result<DataKeyBytes, KeyError>;
 }
 
+#[async_trait]
+impl<T: KeyProvider + ?Sized> KeyProvider for Arc<T> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn keys(&self) -> &[KeyId] {
+        (**self).keys()
+    }
+
+    async fn generate(&self, context: &Context) -> Result<GeneratedKey, KeyError> {
+        (**self).generate(context).await
+    }
+
+    async fn unwrap_key(&self, key: &KeyId, wrapped: &[u8], context: &Context) -> Result<DataKeyBytes, KeyError> {
+        (**self).unwrap_key(key, wrapped, context).await
+    }
+}
+
 /// The name of a key, as records and audit logs show it: an ARN, or the
 /// fingerprint of a local key. No secret.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -19,6 +19,12 @@ pub fn run<F: Future<Output = ()>>(case: F) {
     });
 }
 
+/// Runs a case of the suite, and counts the refusals that it asserts.
+#[doc(hidden)]
+pub fn run_case<F: Future<Output = ()>>(path: &str, case: F) {
+    crate::refusals::counted(path, || run(case));
+}
+
 /// One test per case of the store contract, twice: through the store's own type
 /// (`MODULE::direct::…`) and through `Arc<dyn TokenStore>` (`MODULE::dynamic::…`).
 ///
@@ -92,7 +98,8 @@ macro_rules! __conformance {
                     use super::*;
                     $(#[test]
                     fn $case() {
-                        $crate::run(async { $crate::cases::$group::$case(&$open.await).await });
+                        const PATH: &str = concat!(module_path!(), "::", stringify!($case));
+                        $crate::run_case(PATH, async { $crate::cases::$group::$case(&$open.await).await });
                     })*
                 })*
             }
@@ -103,7 +110,8 @@ macro_rules! __conformance {
                     use super::*;
                     $(#[test]
                     fn $case() {
-                        $crate::run(async { $crate::cases::$group::$case(&$open.await.into_dynamic()).await });
+                        const PATH: &str = concat!(module_path!(), "::", stringify!($case));
+                        $crate::run_case(PATH, async { $crate::cases::$group::$case(&$open.await.into_dynamic()).await });
                     })*
                 })*
             }

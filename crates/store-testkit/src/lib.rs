@@ -22,9 +22,10 @@ pub mod cases;
 mod conformance;
 #[cfg(feature = "process")]
 pub mod process;
+mod refusals;
 #[cfg(feature = "server")]
 pub mod server;
 mod subject;
 
-pub use conformance::run;
+pub use conformance::{run, run_case};
 pub use subject::Subject;

@@ -90,6 +90,11 @@ impl Settings {
         self.file.names(profile.as_str())
     }
 
+    /// Whether the configuration file names a store for all profiles.
+    pub(crate) fn has_common_store(&self) -> bool {
+        self.file.store.is_some()
+    }
+
     /// A command for a person to run, with the same store and configuration.
     pub(crate) fn command(&self, profile: &Profile, rest: &str) -> String {
         let mut words = vec!["tokenkeep".to_owned()];

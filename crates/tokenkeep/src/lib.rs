@@ -21,6 +21,9 @@ pub use auth_http as http;
 /// A person logs in.
 #[cfg(feature = "login")]
 pub use auth_login as login;
+/// Any store sealed: `KmsStore::wrap(store, keys)`.
+#[cfg(feature = "seal")]
+pub use store_kms as seal;
 
 #[cfg(feature = "http")]
 #[doc(inline)]

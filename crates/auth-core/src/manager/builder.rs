@@ -79,7 +79,8 @@ impl TokenManagerBuilder {
         self
     }
 
-    /// Demands a data key of this sealer before anything consumable is sent.
+    /// Demands a data key of this sealer before anything consumable is sent. Not
+    /// needed where the store brings [its own](TokenStore::sealer).
     pub fn sealer(mut self, sealer: Arc<dyn Sealer>) -> Self {
         self.options.sealer = Some(sealer);
         self
@@ -129,14 +130,20 @@ impl TokenManagerBuilder {
     /// Builds the manager.
     ///
     /// # Errors
-    /// `Config` if there is no transport, or a time makes no sense.
-    pub fn build(self) -> Result<TokenManager, TokenError> {
+    /// `Config` if there is no transport, a time makes no sense, or a sealed store
+    /// comes without its sealer.
+    pub fn build(mut self) -> Result<TokenManager, TokenError> {
         let config = |error| TokenError::config(error, "manager");
         let transport = self
             .transport
             .ok_or_else(|| config(unusable("transport", "none was given")))?;
         check_timing(&self.options.timing).map_err(config)?;
         check_policy(&self.options.policy).map_err(config)?;
+        self.options.sealer = self.options.sealer.or_else(|| self.store.sealer());
+        if self.store.capabilities().sealed && self.options.sealer.is_none() {
+            let why = "the store is sealed: give its sealer to the builder too";
+            return Err(config(unusable("sealer", why)));
+        }
         let grants = if self.grants.is_empty() {
             built_in()
         } else {

@@ -13,6 +13,9 @@ pub struct Version {
     nonce: [u8; 8],
 }
 
+/// More writes than any record sees in its life.
+const FAR: u64 = 1 << 32;
+
 impl Version {
     /// A new version, one generation after the one read.
     pub fn after(read: Option<Self>) -> Self {
@@ -24,6 +27,13 @@ impl Version {
     pub fn after_both(read: Option<Self>, seen: Option<Self>) -> Self {
         let generation = |version: Option<Self>| version.map_or(0, |v| v.generation);
         Self::of_generation(generation(read).max(generation(seen)).saturating_add(1))
+    }
+
+    /// A new version, later than any that others can have seen by now: for who
+    /// declares an older state to be the right one.
+    pub fn far_after(read: Option<Self>) -> Self {
+        let generation = read.map_or(0, |version| version.generation);
+        Self::of_generation(generation.saturating_add(FAR))
     }
 
     /// The generation: grows by one or more with every write.
@@ -104,6 +114,7 @@ mod tests {
         assert_ne!(Version::after(None), first);
         assert_eq!(Version::after_both(Some(first), Some(second)).generation(), 3);
         assert_eq!(Version::after_both(Some(second), None).generation(), 3);
+        assert!(Version::far_after(Some(first)).generation() > 1_000_000_000);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What one process holds for one profile and target: the token, read without a
 //! lock, and the flight under way, if any.
 
+mod window;
+
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,8 @@ use crate::profile::Profile;
 use crate::store::Retry;
 use crate::target::Target;
 use crate::token::AccessToken;
+
+use window::Window;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
@@ -45,6 +49,10 @@ pub(crate) struct Held {
     advisory: Duration,
     mandatory: End,
     end: End,
+    /// While it is open, the token is valid.
+    valid: Window,
+    /// While it is open, the token is ready and nothing is to be done.
+    ready: Window,
 }
 
 struct End {
@@ -91,7 +99,8 @@ impl Slot {
     /// The held token, if it is still valid.
     pub(crate) fn peek(&self, clock: &dyn Clock) -> Option<Peeked> {
         let held = Peeked(self.held.load());
-        let valid = held.0.as_ref().is_some_and(|held| !held.end.is_past(clock));
+        let now = clock.now();
+        let valid = held.0.as_ref().is_some_and(|held| held.is_valid(now, clock));
         valid.then_some(held)
     }
 
@@ -99,15 +108,27 @@ impl Slot {
     pub(crate) fn ready(&self, clock: &dyn Clock, check_interval: Duration) -> Option<(AccessToken, Standing)> {
         let guard = self.held.load();
         let held = guard.as_ref()?;
-        let monotonic = clock.monotonic();
-        let standing = if held.mandatory.is_past(clock) {
-            Standing::Due
-        } else if monotonic >= held.advisory || self.check_is_due(monotonic, check_interval) {
-            Standing::ReadyAndAging
-        } else {
+        let now = clock.now();
+        let standing = if held.ready.is_open(now) {
             Standing::Ready
+        } else {
+            self.standing(held, now, clock.monotonic(), check_interval)
         };
         Some((held.token.clone(), standing))
+    }
+
+    fn standing(&self, held: &Held, now: Timestamp, monotonic: Duration, check_interval: Duration) -> Standing {
+        let next_check = self.checked_at().saturating_add(check_interval);
+        let until_due = held.mandatory.left(now, monotonic);
+        let until_work = held.advisory.min(next_check).saturating_sub(monotonic);
+        if until_due.is_zero() {
+            Standing::Due
+        } else if until_work.is_zero() {
+            Standing::ReadyAndAging
+        } else {
+            held.ready.open(now, until_due.min(until_work));
+            Standing::Ready
+        }
     }
 
     /// Whether the held token has reached its advisory window; if not, only its
@@ -137,6 +158,8 @@ impl Slot {
             advisory: end_of(advisory_at(entry, policy, process_jitter())).monotonic,
             mandatory: end_of(mandatory_at(entry, policy)),
             end: end_of(entry.expires_at),
+            valid: Window::default(),
+            ready: Window::default(),
         };
         self.held.store(Some(Arc::new(held)));
         self.mark_checked(monotonic);
@@ -274,9 +297,8 @@ impl Slot {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check_is_due(&self, monotonic: Duration, interval: Duration) -> bool {
-        let checked = Duration::from_millis(self.checked_at.load(Ordering::Relaxed));
-        monotonic.saturating_sub(checked) >= interval
+    fn checked_at(&self) -> Duration {
+        Duration::from_millis(self.checked_at.load(Ordering::Relaxed))
     }
 
     fn mark_checked(&self, monotonic: Duration) {
@@ -285,9 +307,21 @@ impl Slot {
     }
 }
 
+impl Held {
+    fn is_valid(&self, now: Timestamp, clock: &dyn Clock) -> bool {
+        if self.valid.is_open(now) {
+            return true;
+        }
+        let left = self.end.left(now, clock.monotonic());
+        self.valid.open(now, left);
+        !left.is_zero()
+    }
+}
+
 impl End {
-    fn is_past(&self, clock: &dyn Clock) -> bool {
-        clock.monotonic() >= self.monotonic || clock.now() >= self.wall
+    /// How long until the end that comes first; zero when it has come.
+    fn left(&self, now: Timestamp, monotonic: Duration) -> Duration {
+        self.wall.since(now).min(self.monotonic.saturating_sub(monotonic))
     }
 }
 

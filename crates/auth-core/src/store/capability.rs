@@ -19,6 +19,9 @@ pub struct Capabilities {
     /// Whether whoever opened an [evictable](Persistence::Evictable) store allowed by
     /// name that it holds refresh tokens.
     pub volatile_refresh_tokens: bool,
+    /// Whether what is kept is sealed: then a manager needs its
+    /// [sealer](super::TokenStore::sealer).
+    pub sealed: bool,
 }
 
 impl Capabilities {
@@ -31,6 +34,7 @@ impl Capabilities {
             lease_end,
             largest_record: None,
             volatile_refresh_tokens: false,
+            sealed: false,
         }
     }
 
@@ -43,6 +47,12 @@ impl Capabilities {
     /// The same, with a largest record in bytes.
     pub const fn with_largest_record(mut self, bytes: usize) -> Self {
         self.largest_record = Some(bytes);
+        self
+    }
+
+    /// The same, sealed.
+    pub const fn sealed(mut self) -> Self {
+        self.sealed = true;
         self
     }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::record::Version;
+
 /// An error of a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct StoreError(Arc<Inner>);
@@ -17,6 +19,7 @@ struct Inner {
     store: String,
     retry: Retry,
     message: Option<String>,
+    stored: Option<Version>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -29,6 +32,7 @@ impl StoreError {
             store: store.into(),
             retry: kind.usual_retry(),
             message: None,
+            stored: None,
             source: None,
         }))
     }
@@ -48,6 +52,17 @@ impl StoreError {
     /// With another hint than the kind's usual one.
     pub fn with_retry(self, retry: Retry) -> Self {
         self.edit(|inner| inner.retry = retry)
+    }
+
+    /// With the version that is stored, of a record that can't be used: a new login
+    /// may take its place, by compare-and-swap.
+    pub fn with_stored(self, version: Version) -> Self {
+        self.edit(|inner| inner.stored = Some(version))
+    }
+
+    /// As an error of the store around the one that made it.
+    pub fn of_store(self, store: impl Into<String>) -> Self {
+        self.edit(|inner| inner.store = store.into())
     }
 
     /// What to match on.
@@ -70,6 +85,11 @@ impl StoreError {
         &self.0.store
     }
 
+    /// The version that is stored, where the record can't be used but can be replaced.
+    pub fn stored(&self) -> Option<Version> {
+        self.0.stored
+    }
+
     fn edit(self, change: impl FnOnce(&mut Inner)) -> Self {
         let mut inner = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
             kind: shared.kind,
@@ -77,6 +97,7 @@ impl StoreError {
             store: shared.store.clone(),
             retry: shared.retry,
             message: shared.message.clone(),
+            stored: shared.stored,
             source: None,
         });
         change(&mut inner);

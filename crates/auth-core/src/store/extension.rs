@@ -25,6 +25,18 @@ pub trait TokenStoreExt: TokenStore {
         }
     }
 
+    /// The version of what is stored, also of a record that can't be used but can be
+    /// replaced.
+    ///
+    /// # Errors
+    /// Those of [`TokenStore::load`].
+    async fn load_version(&self, key: &Key) -> Result<Option<Version>, StoreError> {
+        match self.load(key).await {
+            Ok(record) => Ok(record.map(|record| record.version())),
+            Err(error) => error.stored().map(Some).ok_or(error),
+        }
+    }
+
     /// Encodes and saves contents as the successor of the version read, and
     /// returns the new version.
     ///
@@ -43,7 +55,8 @@ pub trait TokenStoreExt: TokenStore {
     }
 
     /// Puts contents in place of whatever is stored, by compare-and-swap, and
-    /// returns the new version.
+    /// returns the new version. A record that can't be used is replaced too, where
+    /// the store says which version [is stored](StoreError::stored).
     ///
     /// # Errors
     /// Those of [`TokenStore::load`] and [`TokenStore::save`]; `Conflict` only if
@@ -56,7 +69,7 @@ pub trait TokenStoreExt: TokenStore {
     ) -> Result<Version, StoreError> {
         let mut tries = 0;
         loop {
-            let read = self.load(key).await?.map(|record| record.version());
+            let read = self.load_version(key).await?;
             match self.save_contents(key, contents, read, keep_until).await {
                 Err(error) if error.kind() == StoreErrorKind::Conflict && tries < 32 => tries += 1,
                 outcome => return outcome,

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::{Capabilities, Lease, LeaseId, Listing, Page, RemoveIf, StoreError, TokenStore, WriteIf};
 use crate::key::Key;
 use crate::record::Record;
+use crate::sealer::Sealer;
 
 macro_rules! forward {
     ($($wrapper:ident),*) => {$(
@@ -21,6 +22,10 @@ macro_rules! forward {
 
             fn capabilities(&self) -> Capabilities {
                 (**self).capabilities()
+            }
+
+            fn sealer(&self) -> Option<Arc<dyn Sealer>> {
+                (**self).sealer()
             }
 
             async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {

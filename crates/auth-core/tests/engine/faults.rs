@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use auth_core::error::{ConfigError, ReauthReason, TokenErrorKind};
+use auth_core::key::Key;
 use auth_core::provider::Rotation;
 use auth_core::record::RecordState;
 use auth_core::sealer::{DataKey, SealError, Sealer};
+use auth_core::secret::SecretBytes;
 use auth_core::store::StoreErrorKind;
 use auth_core::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use auth_http::HttpTransport;
@@ -238,7 +240,11 @@ impl Sealer for NoKey {
         "no-key"
     }
 
-    async fn data_key(&self, _key: &auth_core::key::Key) -> Result<Arc<dyn DataKey>, SealError> {
+    async fn data_key(&self, _key: &Key) -> Result<Arc<dyn DataKey>, SealError> {
+        Err(SealError::new("the key service is away"))
+    }
+
+    async fn open(&self, _key: &Key, _name: &str, _sealed: &[u8]) -> Result<SecretBytes, SealError> {
         Err(SealError::new("the key service is away"))
     }
 }

@@ -81,10 +81,6 @@ impl DataKey for PlainKey {
     fn seal(&self, _name: &str, plain: &SecretBytes) -> Result<Vec<u8>, SealError> {
         Ok(plain.expose().to_vec())
     }
-
-    fn open(&self, _name: &str, sealed: &[u8]) -> Result<SecretBytes, SealError> {
-        Ok(SecretBytes::new(sealed.to_vec()))
-    }
 }
 
 /// Remembers the keys that it gave, without keeping them alive.
@@ -101,6 +97,10 @@ impl Sealer for Keys {
         let key: Arc<dyn DataKey> = Arc::new(PlainKey);
         self.0.lock().unwrap().push(Arc::downgrade(&key));
         Ok(key)
+    }
+
+    async fn open(&self, _key: &Key, _name: &str, sealed: &[u8]) -> Result<SecretBytes, SealError> {
+        Ok(SecretBytes::new(sealed.to_vec()))
     }
 }
 

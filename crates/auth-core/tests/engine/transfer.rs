@@ -369,6 +369,54 @@ async fn by_name_one_after_the_other_until_told_to_break_off() {
     assert_eq!(grant(&two.to, &bea).await, None, "it went on");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn several_at_once_are_told_in_order_and_brought_to_their_end() {
+    let two = Two::new().await;
+    let names: Vec<Profile> = (0..100)
+        .map(|number| Profile::new(format!("user-{number:03}")).unwrap())
+        .collect();
+    for name in &names {
+        two.put(&Key::grant(name), two.login.clone().into()).await;
+    }
+    let (mut told, mut left) = (Vec::new(), 5);
+    let transfer = two.transfer().at_once(4);
+    let moving = transfer.profiles(names.clone(), |profile, report| {
+        assert_eq!(report.unwrap().unwrap().grant, GrantTransfer::Moved);
+        told.push(profile.clone());
+        left -= 1;
+        if left > 0 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    });
+    moving.await.unwrap();
+    assert!((5..50).contains(&told.len()), "{} were told", told.len());
+    assert_eq!(told, names[..told.len()]);
+    for (number, name) in names.iter().enumerate() {
+        let arrived = grant(&two.to, name).await.is_some();
+        assert_eq!(arrived, number < told.len(), "{name}");
+    }
+    let mut told = Vec::new();
+    let transfer = two.transfer().at_once(64);
+    let rest = transfer.profiles(names.clone(), |profile, report| {
+        report.unwrap();
+        told.push(profile.clone());
+        ControlFlow::Continue(())
+    });
+    rest.await.unwrap();
+    assert_eq!(told, names);
+    for name in &names {
+        let left = grant(&two.from, name).await.unwrap();
+        assert!(left.ended.is_some() && left.refresh_token.is_none(), "{name}");
+        assert_eq!(
+            grant(&two.to, name).await.unwrap().refresh_token,
+            two.login.refresh_token,
+            "{name}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_renamed_login_goes_on_and_its_old_name_says_where() {
     let bench = Bench::new();

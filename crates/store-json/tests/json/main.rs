@@ -7,6 +7,7 @@ mod files;
 mod given;
 mod permissions;
 mod processes;
+mod together;
 mod worker;
 
 use given::subject;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth_core::store::{Lease, LeaseId, TokenStore as _, WriteIf};
 
-use crate::given::{fresh_namespace, key, open, record, run_long};
+use crate::given::{fresh_namespace, key, open, open_secured, record, run_long};
 use crate::worker::{Job, TIMES};
 
 const RACERS: usize = 64;
@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn sixteen_processes_count_exactly() {
     run_long(async {
         let namespace = fresh_namespace();
-        let store = open(&namespace).await;
+        let store = open_secured(&namespace).await;
         let zero = record("counter", "0", None);
         store.save(&zero, WriteIf::Absent).await.unwrap();
         let counters: Vec<_> = (0..16).map(|_| Job::Count.start(&namespace)).collect();
@@ -66,7 +66,7 @@ fn of_sixty_four_one_takes_a_lease_that_is_free_and_one_that_is_over() {
 fn a_killed_holders_lease_is_over_when_its_time_is() {
     store_testkit::run(async {
         let namespace = fresh_namespace();
-        let store = open(&namespace).await;
+        let store = open_secured(&namespace).await;
         let mut holder = Job::HoldLease.start(&namespace);
         let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
         let told = tokio::task::spawn_blocking(|| lines.map_while(Result::ok).any(|line| line.ends_with("held")));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
 use store_mongo::MongoStore;
 
-use crate::given::{key, open, record, run_long};
+use crate::given::{key, open_secured, record, run_long};
 
 const JOB: &str = "STORE_MONGO_TEST_JOB";
 const NAMESPACE: &str = "STORE_MONGO_TEST_NAMESPACE";
@@ -34,7 +34,7 @@ fn arrives() {
         .find(|known| format!("{known:?}") == job)
         .unwrap();
     run_long(async move {
-        let store = open(&namespace).await;
+        let store = open_secured(&namespace).await;
         match job {
             Job::Count => count(&store).await,
             Job::HoldLease => hold_lease(&store).await,

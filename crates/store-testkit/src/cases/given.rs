@@ -8,6 +8,8 @@ use auth_core::secret::SecretBytes;
 use auth_core::store::{Lease, LeaseId, RemoveIf, StoreError, StoreErrorKind, TokenStore, WriteIf};
 use std::time::Duration;
 
+use crate::refusals;
+
 /// A value that must never be seen outside a record's body.
 pub(crate) const CANARY: &str = "canary-7d1f-never-shown";
 
@@ -96,6 +98,7 @@ pub(crate) fn refused<T>(outcome: Result<T, StoreError>, kind: StoreErrorKind, w
         Ok(_) => panic!("{what}: succeeded, but {kind:?} was due"),
         Err(error) => {
             assert_eq!(error.kind(), kind, "{what}: {error}");
+            refusals::asserted();
             error
         }
     }

@@ -79,6 +79,9 @@ pub(crate) struct ProfileShow {
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also each place that was looked in for a setting, and which one counts
+    #[arg(long)]
+    pub(crate) origin: bool,
 }
 
 /// Renames a profile.

@@ -3,6 +3,7 @@
 pub(super) mod export;
 mod import;
 mod list;
+mod origin;
 mod passphrase;
 mod remove;
 mod rename;
@@ -18,7 +19,7 @@ use crate::session::Session;
 pub(super) async fn run(session: &Session, command: &ProfileCommand) -> Result<()> {
     match command {
         ProfileCommand::List(args) => list::run(session, args).await,
-        ProfileCommand::Show(args) => show::run(&of(session, args.name.as_deref()).await?, args.json).await,
+        ProfileCommand::Show(args) => show::run(&of(session, args.name.as_deref()).await?, args).await,
         ProfileCommand::Export(args) => export::run(session, args).await,
         ProfileCommand::Import(args) => import::run(session, args).await,
         ProfileCommand::Rename(args) => rename::run(session, args).await,

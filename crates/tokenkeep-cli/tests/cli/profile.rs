@@ -97,6 +97,37 @@ fn where_things_come_from() {
 }
 
 #[test]
+fn each_place_that_was_looked_in_is_named() {
+    let world = World::new();
+    world.log_in_service("default");
+    let file = format!("json:{}", world.store_file().display());
+    world.write_config(&format!(
+        "store = '{file}'\n[profiles.default]\nclient_secret_file = '/run/s'\n"
+    ));
+    assert!(parsed(&world.run("profile show --json")).get("origin").is_none());
+    let command = world
+        .command("profile show --json --origin")
+        .env("TOKENKEEP_STORE", &file);
+    let origin = parsed(&end(command))["origin"].take();
+    let states = |setting: &str| {
+        let explained = origin.as_array().unwrap().iter().find(|one| one["setting"] == setting);
+        let places = explained.unwrap()["places"].as_array().unwrap();
+        let words = places.iter().map(|place| place["state"].as_str().unwrap());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(states("store"), "absent used absent not_used not_used");
+    assert_eq!(states("client_id"), "used");
+    assert_eq!(states("client_secret"), "absent absent used not_used");
+    assert_eq!(states("refresh_token"), "absent");
+    let text = world.run("profile show --origin").stdout();
+    assert!(
+        text.contains("client_secret_file in [profiles.default] (/run/s) (used), store (not used)"),
+        "{text}"
+    );
+    assert!(!text.contains(SECRET), "{text}");
+}
+
+#[test]
 fn remove_takes_everything_of_one_profile() {
     let world = World::new();
     world.log_in_service("ci");

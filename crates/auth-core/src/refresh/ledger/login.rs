@@ -14,7 +14,7 @@ use crate::refresh::flight::{Landing, Reporter};
 use crate::refresh::lease::Waited;
 use crate::refresh::policy::{Aftermath, after_answer};
 use crate::refresh::token_retry::back_off;
-use crate::store::{StoreErrorKind, TokenStore as _, TokenStoreExt as _};
+use crate::store::{StoreErrorKind, TokenStoreExt as _};
 use crate::target::Target;
 use crate::token::{AccessToken, TokenResponse};
 
@@ -45,7 +45,7 @@ pub(crate) async fn login(core: &Core, demand: &Demand, exchange: CodeExchange, 
     ledger
         .leased(async {
             core.store
-                .load(&ledger.key)
+                .load_version(&ledger.key)
                 .await
                 .map_err(|error| TokenError::store(error, OPERATION))?;
             let Sent { answer, took } = exchange::send(core, prepared).await;

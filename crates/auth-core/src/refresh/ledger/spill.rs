@@ -136,14 +136,10 @@ impl Ledger<'_> {
         };
         let packed = match &self.core.options.sealer {
             None => bytes,
-            Some(sealer) => {
-                let key = sealer
-                    .data_key(&self.key)
-                    .await
-                    .map_err(|error| TokenError::seal(error, OPERATION))?;
-                key.open(name, bytes.expose())
-                    .map_err(|error| TokenError::seal(error, OPERATION))?
-            }
+            Some(sealer) => sealer
+                .open(&self.key, name, bytes.expose())
+                .await
+                .map_err(|error| TokenError::seal(error, OPERATION))?,
         };
         let record = Record::unpack(&packed)
             .filter(|record| *record.key() == self.key)

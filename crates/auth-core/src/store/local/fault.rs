@@ -74,6 +74,12 @@ impl Fault {
         self
     }
 
+    /// The same for one more who waited for what failed; without the error underneath,
+    /// which the first is told.
+    pub fn without_source(&self) -> Self {
+        Self::new(self.kind, self.message.clone())
+    }
+
     /// As the error of this operation of the store with this name.
     pub fn at(self, operation: Operation, store: &str) -> StoreError {
         let mut error = StoreError::new(self.kind, operation, store);

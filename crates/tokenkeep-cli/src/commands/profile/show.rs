@@ -5,6 +5,8 @@ use tokenkeep::provider::{Provider, Rotation};
 use tokenkeep::record::{ClientRecord, GrantRecord, HistoryEntry};
 use tokenkeep::{ClientRegistration, SecretSource};
 
+use super::origin;
+use crate::args::more::ProfileShow;
 use crate::error::Result;
 use crate::output;
 use crate::session::Session;
@@ -13,16 +15,21 @@ use crate::text::rfc3339;
 /// The version of the JSON form.
 const SCHEMA: u64 = 1;
 
-pub(super) async fn run(session: &Session, as_json: bool) -> Result<()> {
+pub(super) async fn run(session: &Session, args: &ProfileShow) -> Result<()> {
     let (client, grant) = (session.client_record().await?, session.grant_record().await?);
     if client.is_none() && grant.is_none() {
         return Err(session.unknown_profile(session.profile()).await);
     }
+    let origins = if args.origin {
+        Some(origin::of(session, client.as_ref(), grant.as_ref())?)
+    } else {
+        None
+    };
     let client = match client {
         Some(record) => client_object(session, record)?,
         None => Value::Null,
     };
-    let object = json!({
+    let mut object = json!({
         "schema": SCHEMA,
         "profile": session.profile().as_str(),
         "store": session.place(),
@@ -31,10 +38,14 @@ pub(super) async fn run(session: &Session, as_json: bool) -> Result<()> {
         "login": grant.as_ref().map(login_object),
         "history": grant.as_ref().map(|grant| grant.history.iter().map(event).collect::<Vec<_>>()),
     });
-    if as_json {
+    if let Some(origins) = &origins {
+        object["origin"] = json!(origins);
+    }
+    if args.json {
         return output::result(format!("{object:#}\n").as_bytes());
     }
-    output::result(lines(&object).as_bytes())
+    let text = lines(&object) + &origins.map(|origins| origin::lines(&origins)).unwrap_or_default();
+    output::result(text.as_bytes())
 }
 
 fn client_object(session: &Session, record: ClientRecord) -> Result<Value> {

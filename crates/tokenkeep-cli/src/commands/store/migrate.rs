@@ -21,6 +21,10 @@ use crate::{output, place, settings};
 /// The target, where it is not on the command line.
 const TARGET: &str = "migrate_to";
 
+/// How many profiles are on their way at the same time: a write waits for the disk or the network, and a JSON
+/// file takes what comes meanwhile by one replacement.
+const AT_ONCE: usize = 32;
+
 /// A move from one store to another, and what came of it.
 struct Migration<'a> {
     session: &'a Session,
@@ -49,6 +53,7 @@ pub(super) async fn run(session: &Session, args: &StoreMigrate) -> Result<()> {
         Place::new(session.store.clone(), &migration.from),
         Place::new(target.clone(), &migration.to),
     )
+    .at_once(AT_ONCE)
     .overwrite(args.overwrite)
     .delete_source(args.delete_source)
     .allow_duplicate(args.allow_duplicate)
