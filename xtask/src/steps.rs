@@ -15,8 +15,9 @@ use crate::tools;
 use crate::workspace::{Member, Workspace};
 
 /// Those that run to the end by themselves.
-const EXAMPLES: [&str; 5] = [
+const EXAMPLES: [&str; 6] = [
     "quickstart",
+    "sealed_redis",
     "share_mongo",
     "share_redis",
     "web_app",

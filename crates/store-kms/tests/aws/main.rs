@@ -4,8 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 
 mod chain;
+mod engine;
 mod errors;
 mod given;
 mod keys;
 mod logs;
 mod outage;
+mod sealed;
+
+use sealed::in_memory;
+
+store_testkit::conformance!(aws_kms_in_memory, in_memory());
