@@ -2,13 +2,11 @@
 
 mod clock;
 mod finding;
-
-use std::os::unix::fs::PermissionsExt as _;
+mod permissions;
 
 use serde_json::{Value, json};
-use tokenkeep::store::json::JsonConfig;
 
-use self::finding::{Finding, Verdict};
+use self::finding::Finding;
 use super::status;
 use crate::args::Global;
 use crate::args::more::Doctor;
@@ -45,7 +43,7 @@ pub(crate) async fn run(global: &Global, args: &Doctor, managers: Managers) -> R
         Err(failure) => findings.push(Finding::of_failure("configuration", &failure)),
         Ok(settings) => {
             findings.push(configuration(global)?);
-            findings.extend(permissions(&settings));
+            findings.extend(permissions::run(&settings.store_url));
             look_further(settings, global, managers, &mut findings).await;
         }
     }
@@ -96,27 +94,6 @@ fn configuration(global: &Global) -> Result<Finding> {
         None => "no file; none is needed".to_owned(),
     };
     Ok(Finding::fine("configuration", text))
-}
-
-/// What others may do with the file, before the store repairs it at its next use.
-fn permissions(settings: &Settings) -> Option<Finding> {
-    let config = match settings.store_url.as_str() {
-        "json:" => JsonConfig::in_data_folder(),
-        url if url.starts_with("json:") => JsonConfig::from_url(url),
-        _ => return None,
-    };
-    let path = config.ok()?.path().to_owned();
-    let mode = std::fs::metadata(&path).ok()?.permissions().mode() & 0o777;
-    let of_others = mode & 0o077;
-    if of_others == 0 {
-        return Some(Finding::fine(
-            "permissions",
-            format!("{} is yours alone (mode {mode:o})", path.display()),
-        ));
-    }
-    let text = format!("{} was open to others (mode {mode:o})", path.display());
-    let hint = "its mode is repaired at each use; if others could have read it, revoke its tokens and log in again";
-    Some(Finding::new("permissions", Verdict::Warning, text).hint(hint))
 }
 
 async fn store(session: &Session) -> Finding {
