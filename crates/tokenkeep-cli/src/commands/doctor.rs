@@ -6,6 +6,8 @@ mod finding;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
+use tokenkeep::key::Key;
+use tokenkeep::sealer::Sealer as _;
 use tokenkeep::store::json::JsonConfig;
 
 use self::finding::{Finding, Verdict};
@@ -68,6 +70,7 @@ async fn look_further(settings: Settings, global: &Global, managers: Managers, f
         Err(failure) => findings.push(Finding::of_failure("store", &failure)),
         Ok(session) => {
             findings.push(store(&session).await);
+            findings.push(seal(&session).await);
             findings.extend(clock::run(&session).await);
         }
     }
@@ -117,6 +120,24 @@ fn permissions(settings: &Settings) -> Option<Finding> {
     let text = format!("{} was open to others (mode {mode:o})", path.display());
     let hint = "its mode is repaired at each use; if others could have read it, revoke its tokens and log in again";
     Some(Finding::new("permissions", Verdict::Warning, text).hint(hint))
+}
+
+/// Whether there is a data key to be had.
+async fn seal(session: &Session) -> Finding {
+    let Some(sealed) = &session.sealed else {
+        return Finding::fine("seal", "none: whoever can read the store has the tokens");
+    };
+    let place = format!("{} ({})", sealed.writing_key(), session.settings.seal_origin);
+    match sealed.data_key(&Key::grant(session.profile())).await {
+        Ok(_) => Finding::fine("seal", format!("{place}: gives data keys")).hint(format!(
+            "which keys the records are under: {}",
+            session.command("store check")
+        )),
+        Err(error) => {
+            let message = format!("{place}: gives no data key");
+            Finding::of_failure("seal", &Failure::caused(Exit::Store, message, error))
+        }
+    }
 }
 
 async fn store(session: &Session) -> Finding {
