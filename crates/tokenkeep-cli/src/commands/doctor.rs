@@ -5,6 +5,8 @@ mod finding;
 mod permissions;
 
 use serde_json::{Value, json};
+use tokenkeep::key::Key;
+use tokenkeep::sealer::Sealer as _;
 
 use self::finding::Finding;
 use super::status;
@@ -66,6 +68,7 @@ async fn look_further(settings: Settings, global: &Global, managers: Managers, f
         Err(failure) => findings.push(Finding::of_failure("store", &failure)),
         Ok(session) => {
             findings.push(store(&session).await);
+            findings.push(seal(&session).await);
             findings.extend(clock::run(&session).await);
         }
     }
@@ -94,6 +97,24 @@ fn configuration(global: &Global) -> Result<Finding> {
         None => "no file; none is needed".to_owned(),
     };
     Ok(Finding::fine("configuration", text))
+}
+
+/// Whether there is a data key to be had.
+async fn seal(session: &Session) -> Finding {
+    let Some(sealed) = &session.sealed else {
+        return Finding::fine("seal", "none: whoever can read the store has the tokens");
+    };
+    let place = format!("{} ({})", sealed.writing_key(), session.settings.seal_origin);
+    match sealed.data_key(&Key::grant(session.profile())).await {
+        Ok(_) => Finding::fine("seal", format!("{place}: gives data keys")).hint(format!(
+            "which keys the records are under: {}",
+            session.command("store check")
+        )),
+        Err(error) => {
+            let message = format!("{place}: gives no data key");
+            Finding::of_failure("seal", &Failure::caused(Exit::Store, message, error))
+        }
+    }
 }
 
 async fn store(session: &Session) -> Finding {
