@@ -18,7 +18,7 @@ use test_services::{Kms, KmsTrouble, Proxy};
 
 use super::given::{builder, kms};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 /// Back after an outage within this time.
 const RECOVERY: Duration = Duration::from_secs(5);
 
@@ -129,7 +129,7 @@ async fn cut_off_it_serves_what_is_good_spends_nothing_and_comes_back_soon() {
     let good = bench.source.force().await.unwrap();
     assert_eq!(bench.refreshes(), 1);
     // Ten minutes later it is gone; the token is not.
-    bench.clock.advance(Duration::from_secs(600));
+    bench.clock.advance(Duration::from_mins(10));
     assert_eq!(bench.source.token().await.unwrap(), good);
     for _ in 0..3 {
         let error = bench.source.force().await.unwrap_err();
