@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokenkeep::key::Key;
-use tokenkeep::record::{AccessEntry, Binding, Contents, GrantRecord, Recipe, Record, Version};
+use tokenkeep::record::{Record, Version};
 use tokenkeep::store::{TokenStore, TokenStoreExt as _, WriteIf, json::JsonStore};
-use tokenkeep::{Profile, Secret, Target, clock};
 
 use crate::measure::{Pairs, Unit, head, time};
+use crate::records::{contents, profile};
 
 const ROUNDS: usize = 31;
 
@@ -56,26 +56,6 @@ pub(crate) fn run() {
         "\nBy hand: read the file, parse it, change a member, encode it, write a file beside it, `fsync` it, \
          rename it, `fsync` the folder; on a blocking thread as ours. No lock, no compare-and-swap, no check."
     );
-}
-
-fn profile(number: usize) -> Profile {
-    Profile::new(format!("profile-{number}")).unwrap()
-}
-
-fn contents(number: usize) -> Contents {
-    let recipe = Recipe::new("authorization_code", Target::new().scope("openid"));
-    let binding = Binding::new(
-        Some("https://auth.example".into()),
-        Some("https://auth.example/token".into()),
-        "app",
-    );
-    let mut grant = GrantRecord::new(recipe, binding);
-    grant.refresh_token = Some(Secret::new(format!(
-        "refresh-token-of-profile-{number}-0123456789abcdef"
-    )));
-    let now = clock::Timestamp::from_unix_seconds(1_800_000_000);
-    grant.access = Some(AccessEntry::bearer(Secret::new("a".repeat(600)), now, None));
-    grant.into()
 }
 
 /// Written by hand, so that ten thousand saves are not waited for; the store reads it

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p benches            all
-//! cargo run --release -p benches -- json    only that: hot cold http json command
+//! cargo run --release -p benches -- json    only that: hot cold http json stores command
 //! ```
 //!
 //! Single figures of a busy machine say little: compare the ratios, and look at their intervals.
@@ -19,14 +19,17 @@ mod hot_path;
 mod http;
 mod json;
 mod measure;
+mod records;
+mod stores;
 
 type Section = (&'static str, fn());
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     ("hot", hot_path::run),
     ("cold", cold::run),
     ("http", http::run),
     ("json", json::run),
+    ("stores", stores::run),
     ("command", command::run),
 ];
 

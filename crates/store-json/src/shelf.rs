@@ -114,9 +114,9 @@ impl Shelf {
         }
         self.writes.fetch_add(1, Ordering::Relaxed);
         let found = atomic_file::replace(&self.place.file, &document)?;
-        atomic_file::sync(&self.place)?;
+        // Readers find it under its name already: they need not read it while its folder is synced.
         self.keep(Seen::new(&found, Arc::new(document)));
-        Ok(())
+        atomic_file::sync(&self.place)
     }
 
     /// A record that can't be used.

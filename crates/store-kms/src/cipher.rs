@@ -24,6 +24,13 @@ pub(crate) fn bound(parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
+/// A new random key.
+pub(crate) fn random_key() -> Result<DataKeyBytes, Unspecified> {
+    let mut key = DataKeyBytes::default();
+    rand::fill(&mut key[..])?;
+    Ok(key)
+}
+
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Unspecified> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes)?;
@@ -71,7 +78,7 @@ pub(crate) fn decrypt(
 /// One key for each use (RFC 5869, SHA-512).
 pub(crate) fn derive(secret: &[u8; KEY], salt: &[u8], uses: [&[u8]; 2]) -> Result<[DataKeyBytes; 2], Unspecified> {
     let prk = hkdf::Salt::new(hkdf::HKDF_SHA512, salt).extract(secret);
-    let mut keys = [Zeroizing::new([0; KEY]), Zeroizing::new([0; KEY])];
+    let mut keys = [DataKeyBytes::default(), DataKeyBytes::default()];
     for (key, info) in keys.iter_mut().zip(uses) {
         prk.expand(&[info], Length)?.fill(&mut key[..])?;
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -40,8 +40,6 @@ impl Default for CacheLimits {
 /// A data key for sealing.
 pub(crate) struct Held {
     pub(crate) key: SealKey,
-    /// The same, for who opens what it sealed.
-    opened: Arc<DataKeyBytes>,
     made_at: Duration,
     uses: AtomicU64,
 }
@@ -68,6 +66,8 @@ pub(crate) struct DataKeys {
     partitions: Vec<Partition>,
     opened: Mutex<HashMap<Name, Arc<Opened>>>,
     pins: Mutex<Pins>,
+    /// Whether somebody waits for keys to come of age.
+    wiping: AtomicBool,
 }
 
 #[derive(Default)]
@@ -85,6 +85,9 @@ struct Opened {
     key: Mutex<Option<(Arc<DataKeyBytes>, Duration)>>,
     turn: tokio::sync::Mutex<()>,
 }
+
+/// Whoever wipes keys, until it ends or its runtime does.
+struct Wiper(Weak<DataKeys>);
 
 #[derive(Default)]
 struct Pins {
@@ -111,6 +114,7 @@ impl DataKeys {
             partitions: std::iter::repeat_with(Partition::default).take(count).collect(),
             opened: Mutex::default(),
             pins: Mutex::default(),
+            wiping: AtomicBool::new(false),
         }
     }
 
@@ -125,9 +129,47 @@ impl DataKeys {
         ids.map(|id| id.as_str().len()).max().unwrap_or(0)
     }
 
+    /// Wipes what is over age; when the next will be, if any is left.
+    fn wipe(&self) -> Option<Duration> {
+        let mut due = Vec::new();
+        for partition in &self.partitions {
+            let mut current = lock(&partition.current);
+            match &*current {
+                Some(held) if self.age(held.made_at) >= self.limits.max_age => *current = None,
+                Some(held) => due.push(held.made_at),
+                None => {}
+            }
+        }
+        lock(&self.opened).retain(|_, slot| {
+            let fresh = self.fresh(slot).is_some();
+            due.extend(lock(&slot.key).as_ref().map(|(_, since)| *since));
+            fresh || Arc::strong_count(slot) > 1
+        });
+        let next = due.into_iter().min()?.saturating_add(self.limits.max_age);
+        Some(next.saturating_sub(self.clock.monotonic()))
+    }
+
+    /// Has keys wiped when they are over age, also if nobody asks for one any more.
+    /// Where there is no runtime, the next to ask does it.
+    fn wipe_in_time(self: &Arc<Self>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        if self.wiping.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (keys, clock) = (Arc::downgrade(self), self.clock.clone());
+        runtime.spawn(async move {
+            let _over = Wiper(keys.clone());
+            while let Some(pause) = keys.upgrade().and_then(|keys| keys.wipe()) {
+                clock.sleep(pause).await;
+            }
+        });
+    }
+
     /// A data key to seal a record with: the one that a flight of its profile holds,
     /// however old, else the current one, else a new one.
-    pub(crate) async fn for_sealing(&self, key: &Key) -> Result<Arc<Held>, KeyError> {
+    pub(crate) async fn for_sealing(self: &Arc<Self>, key: &Key) -> Result<Arc<Held>, KeyError> {
         if let Some(held) = self.pinned(key).pop() {
             held.uses.fetch_add(1, Ordering::Relaxed);
             return Ok(held);
@@ -136,7 +178,7 @@ impl DataKeys {
     }
 
     /// The current data key, or a new one; usable for this record as long as it is held.
-    pub(crate) async fn pin(&self, key: &Key) -> Result<Arc<Pin>, KeyError> {
+    pub(crate) async fn pin(self: &Arc<Self>, key: &Key) -> Result<Arc<Pin>, KeyError> {
         let max = self.limits.max_uses;
         let usable = |held: &Held| held.uses.load(Ordering::Relaxed) < max;
         let pin = Arc::new(Pin(self.current(key, usable).await?));
@@ -145,10 +187,14 @@ impl DataKeys {
     }
 
     /// The data key that an envelope was sealed with.
-    pub(crate) async fn for_opening(&self, key: &Key, envelope: &Envelope<'_>) -> Result<Arc<DataKeyBytes>, Locked> {
+    pub(crate) async fn for_opening(
+        self: &Arc<Self>,
+        key: &Key,
+        envelope: &Envelope<'_>,
+    ) -> Result<Arc<DataKeyBytes>, Locked> {
         let is_it = |held: &Arc<Held>| held.key.wrapped == envelope.wrapped && held.key.key == envelope.key;
         if let Some(held) = self.pinned(key).iter().find(|held| is_it(held)) {
-            return Ok(held.opened.clone());
+            return Ok(held.key.plain.clone());
         }
         if !self.service.provider().keys().contains(&envelope.key) {
             return Err(Locked::UnknownKey);
@@ -166,10 +212,11 @@ impl DataKeys {
         let opening = self.service.unwrap_key(&envelope.key, envelope.wrapped, &context);
         let key = Arc::new(opening.await.map_err(Locked::Key)?);
         slot.put(key.clone(), self.clock.monotonic());
+        self.wipe_in_time();
         Ok(key)
     }
 
-    async fn current(&self, key: &Key, usable: impl Fn(&Held) -> bool) -> Result<Arc<Held>, KeyError> {
+    async fn current(self: &Arc<Self>, key: &Key, usable: impl Fn(&Held) -> bool) -> Result<Arc<Held>, KeyError> {
         let number = self.partition_of(key.profile());
         let partition = &self.partitions[usize::try_from(number).unwrap_or(0)];
         let look = || {
@@ -198,7 +245,7 @@ impl DataKeys {
         Ok(made)
     }
 
-    async fn generate(&self, partition: u32) -> Result<Held, KeyError> {
+    async fn generate(self: &Arc<Self>, partition: u32) -> Result<Held, KeyError> {
         let context = Context::new(&self.namespace, partition);
         let made = self.service.generate(&context).await?;
         if made.wrapped.len() > WRAPPED_MAX {
@@ -210,17 +257,17 @@ impl DataKeys {
                 ),
             ));
         }
-        let (opened, now) = (Arc::new(made.plain.clone()), self.clock.monotonic());
+        let (plain, now) = (Arc::new(made.plain), self.clock.monotonic());
         let slot = self.slot(name(&made.key, &context, &made.wrapped));
-        slot.put(opened.clone(), now);
+        slot.put(plain.clone(), now);
+        self.wipe_in_time();
         Ok(Held {
             key: SealKey {
                 key: made.key,
                 context,
-                plain: made.plain,
+                plain,
                 wrapped: made.wrapped,
             },
-            opened,
             made_at: now,
             uses: AtomicU64::new(0),
         })
@@ -305,6 +352,14 @@ impl Held {
         self.uses
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
+    }
+}
+
+impl Drop for Wiper {
+    fn drop(&mut self) {
+        if let Some(keys) = self.0.upgrade() {
+            keys.wiping.store(false, Ordering::SeqCst);
+        }
     }
 }
 

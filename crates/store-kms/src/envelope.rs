@@ -19,6 +19,8 @@
 //! binds besides the plain text is in [`Bound`]. Golden files in `tests/golden/`
 //! pin all of it.
 
+use std::sync::Arc;
+
 use aws_lc_rs::error::Unspecified;
 use subtle::ConstantTimeEq as _;
 
@@ -67,7 +69,7 @@ pub(crate) enum Damage {
 pub(crate) struct SealKey {
     pub(crate) key: KeyId,
     pub(crate) context: Context,
-    pub(crate) plain: DataKeyBytes,
+    pub(crate) plain: Arc<DataKeyBytes>,
     pub(crate) wrapped: Vec<u8>,
 }
 
@@ -157,8 +159,7 @@ impl<'a> Envelope<'a> {
             return Err(Damage::Changed);
         }
         let aad = bound.aad(&Context::new(namespace, self.partition), &self.key);
-        let plain = cipher::decrypt(&record_key, self.nonce, &aad, self.sealed).map_err(|_| Damage::Changed)?;
-        let mut plain = plain;
+        let mut plain = cipher::decrypt(&record_key, self.nonce, &aad, self.sealed).map_err(|_| Damage::Changed)?;
         Ok(SecretBytes::new(std::mem::take(&mut *plain)))
     }
 }
@@ -254,7 +255,7 @@ mod tests {
         SealKey {
             key: KeyId::new("local:0011223344556677").unwrap(),
             context: Context::new("golden", 7),
-            plain: Zeroizing::new(counted(0)),
+            plain: Arc::new(Box::new(Zeroizing::new(counted(0)))),
             wrapped: vec![0xAA; 60],
         }
     }

@@ -79,8 +79,8 @@ impl LocalKey {
     /// [`KeyErrorKind::Config`] if there is such a file already,
     /// [`KeyErrorKind::Denied`], [`KeyErrorKind::Unavailable`].
     pub fn generate(path: impl AsRef<Path>) -> Result<Self, KeyError> {
-        let bytes: DataKeyBytes = Zeroizing::new(cipher::random().map_err(|_| out_of_order())?);
-        let mut text = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
+        let bytes = cipher::random_key().map_err(|_| out_of_order())?;
+        let mut text = Zeroizing::new(STANDARD.encode(&bytes[..]));
         text.push('\n');
         key_file::create(path.as_ref(), text.as_bytes())?;
         Self::from_bytes(bytes)
@@ -92,14 +92,16 @@ impl LocalKey {
     }
 
     fn parse(text: &[u8]) -> Result<Self, KeyError> {
-        match <[u8; KEY]>::try_from(text) {
-            Ok(raw) => Self::from_bytes(Zeroizing::new(raw)),
-            Err(_) => Self::parse_base64(text),
+        if text.len() == KEY {
+            let mut bytes = DataKeyBytes::default();
+            bytes.copy_from_slice(text);
+            return Self::from_bytes(bytes);
         }
+        Self::parse_base64(text)
     }
 
     fn parse_base64(text: &[u8]) -> Result<Self, KeyError> {
-        let mut bytes = Zeroizing::new([0; KEY]);
+        let mut bytes = DataKeyBytes::default();
         match STANDARD.decode_slice(text.trim_ascii(), &mut bytes[..]) {
             Ok(KEY) => Self::from_bytes(bytes),
             _ => Err(config("it takes 32 bytes, as base64 44 characters")),
@@ -118,7 +120,7 @@ impl LocalKey {
     fn unwrap(&self, wrapped: &[u8], context: &Context) -> Option<DataKeyBytes> {
         let (nonce, sealed) = wrapped.split_first_chunk::<NONCE>()?;
         let plain = cipher::decrypt(&self.bytes, *nonce, &self.aad(context), sealed).ok()?;
-        let mut bytes = Zeroizing::new([0; KEY]);
+        let mut bytes = DataKeyBytes::default();
         if plain.len() != KEY {
             return None;
         }
@@ -181,7 +183,7 @@ impl KeyProvider for LocalKeys {
 
     async fn generate(&self, context: &Context) -> Result<GeneratedKey, KeyError> {
         let writing = &self.keys[0];
-        let plain = Zeroizing::new(cipher::random().map_err(|_| out_of_order())?);
+        let plain = cipher::random_key().map_err(|_| out_of_order())?;
         Ok(GeneratedKey {
             key: writing.id.clone(),
             wrapped: writing.wrap(&plain, context)?,
@@ -218,7 +220,7 @@ mod tests {
     fn key(byte: u8) -> LocalKey {
         let mut bytes = [byte; KEY];
         bytes[0] = 0xFF;
-        LocalKey::from_bytes(Zeroizing::new(bytes)).unwrap()
+        LocalKey::from_bytes(Box::new(Zeroizing::new(bytes))).unwrap()
     }
 
     #[test]
@@ -279,7 +281,11 @@ mod tests {
         let digits: Vec<u8> = golden.bytes().filter(u8::is_ascii_hexdigit).collect();
         let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
         let wrapped: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
-        let counted = |from: u8| Zeroizing::new(std::array::from_fn(|index| from + u8::try_from(index).unwrap()));
+        let counted = |from: u8| -> DataKeyBytes {
+            Box::new(Zeroizing::new(std::array::from_fn(|index| {
+                from + u8::try_from(index).unwrap()
+            })))
+        };
         let key = LocalKey::from_bytes(counted(64)).unwrap();
         assert_eq!(key.id().as_str(), "local:6069ff8a61e9dfa7");
         let keys = LocalKeys::new(key.clone());

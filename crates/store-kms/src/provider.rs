@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-/// The bytes of a data key: 256 bits, wiped when dropped.
-pub type DataKeyBytes = Zeroizing<[u8; 32]>;
+/// The bytes of a data key: 256 bits, wiped when dropped, and in one place only: a
+/// move copies the pointer, not the key.
+pub type DataKeyBytes = Box<Zeroizing<[u8; 32]>>;
 
 /// Makes data keys, and opens wrapped ones.
 ///

@@ -134,7 +134,7 @@ async fn rewrap_one(store: &KmsStore, key: &Key) -> Result<Outcome, StoreError> 
             return Ok(Outcome::Current);
         }
         let read = stored.version();
-        let record = shared.open(stored).await?;
+        let record = shared.open(&stored).await?;
         let next = shared.renumbered(&record, Version::after(Some(read)))?;
         match shared.save(&next, WriteIf::Matches(read)).await {
             Ok(()) => return Ok(Outcome::Rewrapped),

@@ -8,11 +8,15 @@ use std::time::Duration;
 use auth_core::key::Key;
 use auth_core::profile::Profile;
 use auth_core::record::{Record, RecordErrorKind, Version};
-use auth_core::store::{Lease, LeaseId, StoreError, StoreErrorKind, TokenStore as _, WriteIf};
+use auth_core::store::{Lease, LeaseId, Retry, StoreError, StoreErrorKind, TokenStore as _, WriteIf};
 
 use crate::error::rolled_back;
 use crate::store::{KmsStore, Shared};
 use crate::witness::{Facts, Seen, Verdict, judge};
+
+/// How often, and after which pause, a record is read again that somebody else puts right.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// For how long the lease is taken to put a record back.
 const LEASE: Duration = Duration::from_secs(15);
@@ -32,7 +36,7 @@ impl KmsStore {
         let loaded = shared.inner.load(&key).await.map_err(|error| shared.named(error))?;
         let Some(stored) = loaded else { return Ok(false) };
         let read = stored.version();
-        let record = shared.open(stored).await?;
+        let record = shared.open(&stored).await?;
         let accepted = shared.renumbered(&record, Version::far_after(Some(read)))?;
         shared.save(&accepted, WriteIf::Matches(read)).await?;
         Ok(true)
@@ -40,18 +44,41 @@ impl KmsStore {
 }
 
 impl Shared {
-    /// The record, if it does not go back behind what was seen; else what becomes of it.
-    pub(crate) async fn compared(
+    /// Loads a record, and compares it with what was seen of it.
+    pub(crate) async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        let mut tries = 0;
+        loop {
+            // Looked up before the store is read: what was seen until now is in it.
+            let seen = self.witness.seen(key);
+            let loaded = self.inner.load(key).await.map_err(|error| self.named(error))?;
+            let Some(stored) = loaded else { return Ok(None) };
+            let version = stored.version();
+            let record = self.open(&stored).await?;
+            if let Some(record) = self.compared(seen.as_deref(), stored, record).await? {
+                return Ok(Some(record));
+            }
+            if tries == TRIES {
+                let seen = seen.map_or(version, |seen| seen.version);
+                return Err(rolled_back(key, &self.name, version, seen).with_retry(Retry::After(PAUSE)));
+            }
+            tries += 1;
+            self.clock.sleep(PAUSE).await;
+        }
+    }
+
+    /// The record, if it does not go back behind what was seen, or what was put back in
+    /// its place; `None` if somebody else is about to put it right.
+    async fn compared(
         &self,
         seen: Option<&Seen>,
         stored: Record,
         record: Record,
-    ) -> Result<Record, StoreError> {
+    ) -> Result<Option<Record>, StoreError> {
         if seen.is_some_and(|seen| seen.version == stored.version()) {
-            return Ok(record);
+            return Ok(Some(record));
         }
         let Some(facts) = Facts::of(&record) else {
-            return Ok(record);
+            return Ok(Some(record));
         };
         if let Some(seen) = seen.filter(|seen| is_behind(seen, stored.version(), &facts)) {
             return self.put_back(seen, stored.version()).await;
@@ -67,27 +94,26 @@ impl Shared {
         } else {
             self.witness.note_unless_later(now);
         }
-        Ok(record)
+        Ok(Some(record))
     }
 
     /// Puts the newer state that was seen back, under the lease, if nobody can have
-    /// spent of it since.
-    async fn put_back(&self, seen: &Seen, stored: Version) -> Result<Record, StoreError> {
+    /// spent of it since; `None` if somebody else is at it.
+    async fn put_back(&self, seen: &Seen, stored: Version) -> Result<Option<Record>, StoreError> {
         let key = seen.stored.key();
-        let suspected = || rolled_back(key, &self.name, stored, seen.version);
         tracing::warn!(target: "tokenkeep", %key, stored = stored.generation(), seen = seen.version.generation(), "the store shows an older state than was seen: nothing is sent");
         if !seen.facts.may_be_put_back(self.clock.now()) {
-            return Err(suspected());
+            return Err(rolled_back(key, &self.name, stored, seen.version));
         }
         // Opened before anything is locked: the key service may be slow.
-        let newer = self.open(seen.stored.clone()).await?;
+        let newer = self.open(&seen.stored).await?;
         let newer = self.renumbered(&newer, Version::after_both(Some(stored), Some(seen.version)))?;
         let own = LeaseId::random();
         let mine = self.leases().contains_key(key);
         if !mine {
             let lease = self.inner.try_lease(key, &own, LEASE).await;
             if lease.map_err(|error| self.named(error))? != Lease::Granted {
-                return Err(suspected());
+                return Ok(None);
             }
         }
         let saved = self.save(&newer, WriteIf::Matches(stored)).await;
@@ -98,9 +124,9 @@ impl Shared {
         match saved {
             Ok(()) => {
                 tracing::warn!(target: "tokenkeep", %key, generation = newer.version().generation(), "the newer state that this process had seen was put back");
-                Ok(newer)
+                Ok(Some(newer))
             }
-            Err(error) if error.kind() == StoreErrorKind::Conflict => Err(suspected()),
+            Err(error) if error.kind() == StoreErrorKind::Conflict => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -124,7 +150,7 @@ impl Shared {
             return Err(conflict);
         };
         let found = stored.version();
-        let Ok(record) = self.open(stored).await else {
+        let Ok(record) = self.open(&stored).await else {
             return Err(conflict);
         };
         match Facts::of(&record) {

@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) namespace: Arc<str>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keys: DataKeys,
+    pub(crate) keys: Arc<DataKeys>,
     pub(crate) witness: Witness,
     pub(crate) accept_plaintext: bool,
     /// The leases that were granted through this store.
@@ -62,7 +62,7 @@ impl KmsStore {
                 inner: config.inner,
                 namespace: config.namespace,
                 clock: config.clock,
-                keys,
+                keys: Arc::new(keys),
                 witness: Witness::new(config.remembered),
                 accept_plaintext: config.accept_plaintext,
                 leases: Mutex::default(),
@@ -107,11 +107,11 @@ impl Shared {
     }
 
     /// The same record with its body opened.
-    pub(crate) async fn open(&self, stored: Record) -> Result<Record, StoreError> {
-        let opened = self.open_body(&stored).await;
+    pub(crate) async fn open(&self, stored: &Record) -> Result<Record, StoreError> {
+        let opened = self.open_body(stored).await;
         let body = opened.map_err(|trouble| trouble.at(Operation::Load, &self.name, Some(stored.version())))?;
         Ok(match body {
-            None => stored,
+            None => stored.clone(),
             Some(body) => Record::from_parts(
                 stored.key().clone(),
                 stored.version(),
@@ -208,13 +208,7 @@ impl TokenStore for KmsStore {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let shared = &*self.shared;
-        // Looked up before the store is read: what was seen until now is in it.
-        let seen = shared.witness.seen(key);
-        let loaded = shared.inner.load(key).await.map_err(|error| shared.named(error))?;
-        let Some(stored) = loaded else { return Ok(None) };
-        let record = shared.open(stored.clone()).await?;
-        shared.compared(seen.as_deref(), stored, record).await.map(Some)
+        self.shared.load(key).await
     }
 
     async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use auth_core::clock::Timestamp;
 use auth_core::store::StoreErrorKind;
 use auth_core::store::local::{Doing, FILE_MODE, Fault, Place, keep_path_private, sync_folder, with_suffix};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Stop;
 use crate::format;
 use crate::records::Records;
+use crate::transaction::{Access, Transaction};
 
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -79,12 +80,12 @@ impl Database {
         now: Timestamp,
         work: impl FnOnce(&Records<'_>) -> Result<T, Stop>,
     ) -> Result<Option<T>, Fault> {
-        if Identity::at(&self.place.file)?.is_none() {
+        let found = Identity::at(&self.place.file)?;
+        if found.is_none() {
             self.close();
             return Ok(None);
         }
-        let outcome = self.transact(TransactionBehavior::Deferred, now, work);
-        outcome.map(Some)
+        self.transact(found, Access::Read, now, work).map(Some)
     }
 
     /// Changes the database, which is made if absent: all of it or nothing.
@@ -93,7 +94,8 @@ impl Database {
         now: Timestamp,
         work: impl FnOnce(&Records<'_>) -> Result<T, Stop>,
     ) -> Result<T, Fault> {
-        let written = self.transact(TransactionBehavior::Immediate, now, work)?;
+        let found = Identity::at(&self.place.file)?;
+        let written = self.transact(found, Access::Write, now, work)?;
         let found = Identity::at(&self.place.file)?;
         match &self.state {
             State::Open(open) if found != Some(open.file) => Err(Fault::new(
@@ -106,20 +108,21 @@ impl Database {
 
     fn transact<T>(
         &mut self,
-        behavior: TransactionBehavior,
+        found: Option<Identity>,
+        access: Access,
         now: Timestamp,
         work: impl FnOnce(&Records<'_>) -> Result<T, Stop>,
     ) -> Result<T, Fault> {
-        self.ensure_open()?;
-        let State::Open(open) = &mut self.state else {
+        self.ensure_open(found)?;
+        let State::Open(open) = &self.state else {
             return Err(missing(&self.place.file));
         };
         let (file, patience) = (&self.place.file, self.patience);
         let failed = |error: rusqlite::Error| Stop::from(error).fault(file, patience);
-        let transaction = open.connection.transaction_with_behavior(behavior).map_err(failed)?;
-        let outcome = format::check_unchanged(&transaction).and_then(|()| {
+        let transaction = Transaction::begin(&open.connection, access).map_err(failed)?;
+        let outcome = format::check_unchanged(&open.connection).and_then(|()| {
             work(&Records {
-                connection: &transaction,
+                connection: &open.connection,
                 namespace: &self.namespace,
                 now,
             })
@@ -132,8 +135,7 @@ impl Database {
 
     /// Opens what is at the path now: the file may have been replaced or removed
     /// since the last time, and what is written to a file without a name is lost.
-    fn ensure_open(&mut self) -> Result<(), Fault> {
-        let found = Identity::at(&self.place.file)?;
+    fn ensure_open(&mut self, found: Option<Identity>) -> Result<(), Fault> {
         if matches!(&self.state, State::Open(open) if Some(open.file) == found) {
             return Ok(());
         }

@@ -47,7 +47,9 @@ pub(crate) fn establish(connection: &mut Connection) -> Result<(), Stop> {
 
 /// Refuses to go on if another version has changed the format meanwhile.
 pub(crate) fn check_unchanged(connection: &Connection) -> Result<(), Stop> {
-    match number(connection, "user_version")? {
+    // With every transaction: prepared once.
+    let mut statement = connection.prepare_cached("PRAGMA user_version")?;
+    match statement.query_row([], |row| row.get(0))? {
         FORMAT => Ok(()),
         format => Err(newer(format)),
     }

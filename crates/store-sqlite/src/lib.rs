@@ -6,6 +6,7 @@ mod error;
 mod format;
 mod records;
 mod store;
+mod transaction;
 mod worker;
 
 pub use config::SqliteConfig;

@@ -40,6 +40,9 @@ pub(crate) struct Global {
     /// Where tokens are kept: json:PATH, sqlite:PATH, redis://HOST, mongodb://HOST or memcached://HOST,HOST [env: TOKENKEEP_STORE] [default: json: in the user's data folder]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
+    /// Seal what is kept: key-file:PATH, key-env:VARIABLE, aws-kms:KEY, or none [env: TOKENKEEP_SEAL] [default: none]
+    #[arg(long, global = true, value_name = "KEY")]
+    pub(crate) seal: Option<String>,
     /// The name that credentials are kept under [env: TOKENKEEP_PROFILE] [default: default]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
@@ -89,9 +92,12 @@ pub(crate) enum Command {
     /// The profiles: list, show, rename, export, import, remove
     #[command(subcommand)]
     Profile(more::ProfileCommand),
-    /// The store: check, migrate
+    /// The store: check, migrate, rewrap, accept
     #[command(subcommand)]
     Store(more::StoreCommand),
+    /// Keys to seal the store with: generate
+    #[command(subcommand)]
+    Key(more::KeyCommand),
     /// Look for what is wrong: configuration, environment, store, clock
     Doctor(more::Doctor),
     /// Print what a shell needs to complete our command line

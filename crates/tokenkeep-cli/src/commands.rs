@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 mod exec;
 mod init;
+pub(crate) mod key;
 mod login;
 mod logout;
 pub(crate) mod man;
@@ -34,6 +35,6 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
         Command::Profile(command) => profile::run(session, &command).await,
         Command::Store(command) => store::run(session, &command).await,
         // Done before there was a session: it may be what is broken.
-        Command::Completions(_) | Command::Doctor(_) | Command::Man(_) => Ok(()),
+        Command::Completions(_) | Command::Doctor(_) | Command::Key(_) | Command::Man(_) => Ok(()),
     }
 }

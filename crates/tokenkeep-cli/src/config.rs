@@ -19,6 +19,9 @@ use crate::exit::Exit;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ConfigFile {
     pub(crate) store: Option<String>,
+    pub(crate) seal: Option<String>,
+    pub(crate) seal_read: Words,
+    pub(crate) seal_namespace: Option<String>,
     profiles: BTreeMap<String, ProfileConfig>,
 }
 
@@ -27,6 +30,7 @@ pub(crate) struct ConfigFile {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ProfileConfig {
     pub(crate) store: Option<String>,
+    pub(crate) seal: Option<String>,
     pub(crate) flow: Option<Flow>,
     pub(crate) provider: Option<String>,
     pub(crate) domain: Option<String>,

@@ -17,6 +17,7 @@ mod place;
 mod private_folder;
 mod progress;
 mod run;
+mod sealing;
 mod session;
 mod settings;
 mod signals;

@@ -15,6 +15,7 @@ use crate::{commands, logging, output};
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
+    leave_no_core_file();
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => {
@@ -60,12 +61,19 @@ async fn carry_out(line: CommandLine, managers: Managers) -> Result<()> {
     match &line.command {
         Command::Completions(args) => return commands::completions::run(args),
         Command::Doctor(args) => return commands::doctor::run(&line.global, args, managers).await,
+        Command::Key(command) => return commands::key::run(command),
         Command::Man(args) => return commands::man::run(args),
         _ => {}
     }
     let settings = Settings::resolve(&line.global)?;
     let session = Session::open(settings, &line.global, managers).await?;
     commands::run(&session, line.command).await
+}
+
+/// A memory image of ours holds tokens and keys. What we execute has its own say.
+fn leave_no_core_file() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 fn choose_colours(when: ColorWhen) {

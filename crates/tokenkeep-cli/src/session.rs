@@ -6,6 +6,7 @@ use tokenkeep::clock::{Clock as _, SystemClock, Timestamp};
 use tokenkeep::error::{ConfigError, TokenErrorKind};
 use tokenkeep::key::{Key, Part};
 use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Version};
+use tokenkeep::seal::KmsStore;
 use tokenkeep::store::json::JsonConfig;
 use tokenkeep::store::{RemoveIf, StoreError, StoreErrorKind, TokenStoreExt as _};
 use tokenkeep::{ClientRegistration, Profile, SecretSource, TokenError, TokenManager, TokenStore};
@@ -18,6 +19,7 @@ use crate::logging::Narrator;
 use crate::managers::Managers;
 use crate::output;
 use crate::progress::Progress;
+use crate::sealing::{self, Opened};
 use crate::settings::Settings;
 use crate::text::most_alike;
 
@@ -30,6 +32,8 @@ pub(crate) struct Session {
     quiet: bool,
     progress: Progress,
     pub(crate) store: Arc<dyn TokenStore>,
+    /// The same, if it is sealed.
+    pub(crate) sealed: Option<KmsStore>,
     managers: Managers,
     one_of_several: bool,
 }
@@ -43,12 +47,13 @@ pub(crate) struct Replaced {
 impl Session {
     /// Opens the store.
     pub(crate) async fn open(settings: Settings, global: &Global, managers: Managers) -> Result<Self> {
-        let store = tokenkeep::store::open(&settings.store_url).await?;
+        let opened = sealing::open(&settings.store_url, settings.seal.as_ref()).await?;
         Ok(Self {
             settings,
             quiet: global.quiet,
             progress: Progress::of(global),
-            store,
+            store: opened.store,
+            sealed: opened.sealed,
             managers,
             one_of_several: false,
         })
@@ -57,19 +62,21 @@ impl Session {
     /// The same for another profile, which its own store may be configured for.
     pub(crate) async fn named(&self, profile: &Profile, one_of_several: bool) -> Result<Self> {
         let settings = self.settings.of_profile(profile)?;
-        let store = if settings.store_url == self.settings.store_url {
-            self.store.clone()
+        let same = settings.store_url == self.settings.store_url && settings.seal == self.settings.seal;
+        let opened = if same {
+            self.opened()
         } else {
-            tokenkeep::store::open(&settings.store_url).await?
+            sealing::open(&settings.store_url, settings.seal.as_ref()).await?
         };
-        Ok(self.with(settings, store, one_of_several))
+        Ok(self.with(settings, opened, one_of_several))
     }
 
     /// The same for another profile that this store holds.
     pub(crate) fn listed(&self, profile: &Profile, one_of_several: bool) -> Result<Self> {
         let mut settings = self.settings.of_profile(profile)?;
         settings.store_url.clone_from(&self.settings.store_url);
-        Ok(self.with(settings, self.store.clone(), one_of_several))
+        settings.seal.clone_from(&self.settings.seal);
+        Ok(self.with(settings, self.opened(), one_of_several))
     }
 
     /// Waits until no refresh token is being spent.
@@ -241,12 +248,20 @@ impl Session {
         })
     }
 
-    fn with(&self, settings: Settings, store: Arc<dyn TokenStore>, one_of_several: bool) -> Self {
+    fn opened(&self) -> Opened {
+        Opened {
+            store: self.store.clone(),
+            sealed: self.sealed.clone(),
+        }
+    }
+
+    fn with(&self, settings: Settings, opened: Opened, one_of_several: bool) -> Self {
         Self {
             settings,
             quiet: self.quiet,
             progress: self.progress,
-            store,
+            store: opened.store,
+            sealed: opened.sealed,
             managers: self.managers.clone(),
             one_of_several,
         }

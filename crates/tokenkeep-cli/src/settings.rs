@@ -3,13 +3,14 @@
 
 use std::fmt;
 
-use tokenkeep::{Profile, Target};
+use tokenkeep::{Profile, Sealing, Target};
 
 use crate::args::{Global, TargetArgs};
 use crate::config::{self, ConfigFile, ProfileConfig};
 use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
+use crate::sealing;
 use crate::text::shell_word;
 
 /// What holds for every command.
@@ -17,7 +18,10 @@ pub(crate) struct Settings {
     pub(crate) profile: Profile,
     pub(crate) store_url: String,
     pub(crate) store_origin: Origin,
+    pub(crate) seal: Option<Sealing>,
+    pub(crate) seal_origin: Origin,
     pub(crate) config: ProfileConfig,
+    seal_flag: Option<String>,
     file: ConfigFile,
     store_flag: Option<String>,
     /// The flags to repeat in a command that a person is told to run.
@@ -54,14 +58,19 @@ impl Settings {
         let mut flags = Vec::new();
         for (flag, value) in [
             ("--store", store_flag),
+            ("--seal", global.seal.as_deref()),
             ("--config", global.config.as_ref().and_then(|path| path.to_str())),
         ] {
             flags.extend(value.map(|value| format!("{flag} {}", shell_word(value))));
         }
         let (store_url, store_origin) = resolve_store(store_flag, &config, &file)?;
+        let (seal, seal_origin) = sealing::resolve(global.seal.as_deref(), &config, &file)?;
         Ok(Self {
             store_url,
             store_origin,
+            seal,
+            seal_origin,
+            seal_flag: global.seal.clone(),
             profile,
             config,
             store_flag: store_flag.map(str::to_owned),
@@ -74,9 +83,13 @@ impl Settings {
     pub(crate) fn of_profile(&self, profile: &Profile) -> Result<Self> {
         let config = self.file.profile(profile.as_str());
         let (store_url, store_origin) = resolve_store(self.store_flag.as_deref(), &config, &self.file)?;
+        let (seal, seal_origin) = sealing::resolve(self.seal_flag.as_deref(), &config, &self.file)?;
         Ok(Self {
             store_url,
             store_origin,
+            seal,
+            seal_origin,
+            seal_flag: self.seal_flag.clone(),
             profile: profile.clone(),
             config,
             file: self.file.clone(),
@@ -88,6 +101,14 @@ impl Settings {
     /// Whether the configuration file has a section for this profile.
     pub(crate) fn is_configured(&self, profile: &Profile) -> bool {
         self.file.names(profile.as_str())
+    }
+
+    /// How the store of a migration is sealed: by this name, else as this one is.
+    pub(crate) fn other_seal(&self, name: Option<&str>) -> Result<Option<Sealing>> {
+        match name {
+            Some(name) => sealing::of_name(name, &self.file),
+            None => Ok(self.seal.clone()),
+        }
     }
 
     /// Whether the configuration file names a store for all profiles.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "seal")]
+mod sealing;
 pub mod store;
 
 #[doc(inline)]
@@ -28,6 +30,8 @@ pub use store_kms as seal;
 #[cfg(feature = "http")]
 #[doc(inline)]
 pub use auth_http::AuthorizedClient;
+#[cfg(feature = "seal")]
+pub use sealing::Sealing;
 
 /// A builder of a manager for this client over this store, which sends token
 /// requests by reqwest, and puts answers that the store does not take into the user's

@@ -18,6 +18,7 @@ use crate::kills::STAGE;
 
 const PROCESSES: usize = 32;
 const EXPIRIES: u64 = 200;
+pub(crate) const MANY: usize = 64;
 const LIFE: Duration = Duration::from_secs(3600);
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -37,6 +38,35 @@ async fn sqlite() {
 async fn redis() {
     let server = test_services::Redis::start().unwrap();
     one_request_per_expiry(&server.url()).await;
+}
+
+/// The same with many more processes, once.
+#[tokio::test]
+async fn sixty_four_at_once_over_json() {
+    let folder = tempfile::tempdir().unwrap();
+    share(
+        &format!("json:{}", folder.path().join("tokens.json").display()),
+        MANY,
+        1,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn sixty_four_at_once_over_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    share(
+        &format!("sqlite:{}", folder.path().join("tokens.sqlite").display()),
+        MANY,
+        1,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn sixty_four_at_once_over_redis() {
+    let server = test_services::Redis::start().unwrap();
+    share(&server.url(), MANY, 1).await;
 }
 
 /// 32 processes of 4 tasks each, on the store with this URL, in which nothing is yet

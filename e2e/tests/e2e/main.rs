@@ -7,6 +7,7 @@ mod browser;
 mod cached;
 mod command;
 mod expiries;
+mod fleet;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod kills;

@@ -1,32 +1,19 @@
 //! The command over MongoDB: `TOKENKEEP_TEST_MONGODB_URL` names the server.
 
-use std::time::{Duration, Instant};
+use crate::command::{Home, finish};
+use crate::expiries::{MANY, share};
 
-use test_services::free_port;
-
-use crate::command::{Home, binary, finish};
-use crate::expiries::share;
-
-#[test]
-fn a_server_that_is_not_there_is_a_failure_of_the_store_within_seconds() {
-    // Built before the time is taken.
-    binary();
-    let home = Home::new();
-    let url = format!("mongodb://127.0.0.1:{}", free_port().unwrap());
-    for arguments in [["token"].as_slice(), &["status"], &["store", "check"]] {
-        let started = Instant::now();
-        let output = finish(home.command(&[&["--store", &url], arguments].concat()));
-        assert_eq!(output.code(), Some(6), "{}", output.stderr());
-        assert!(output.stderr().contains("mongodb store"), "{}", output.stderr());
-        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-    }
-}
+/// The server of these tests is written in Python: processes wait for it.
+const PATIENT: &str = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
 
 #[tokio::test]
 async fn eight_processes_refresh_once_per_expiry() {
-    // The server of these tests is written in Python: more processes wait for it too long.
-    let patient = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
-    share(&format!("{}&{patient}", url()), 8, 40).await;
+    share(&format!("{}&{PATIENT}", url()), 8, 40).await;
+}
+
+#[tokio::test]
+async fn sixty_four_at_once() {
+    share(&format!("{}&{PATIENT}", url()), MANY, 1).await;
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub enum RecordErrorKind {
         /// Its number.
         format: u64,
     },
+    /// It is sealed, and was read without the seal.
+    Sealed,
     /// It was written for another key or as another version.
     WrongName,
 }
@@ -46,7 +48,7 @@ impl RecordError {
     /// As an error of the store that it was read from.
     pub fn into_store_error(self, store: &str) -> StoreError {
         let kind = match self.kind {
-            RecordErrorKind::NewerFormat { .. } => StoreErrorKind::Unsupported,
+            RecordErrorKind::NewerFormat { .. } | RecordErrorKind::Sealed => StoreErrorKind::Unsupported,
             RecordErrorKind::Corrupt { .. } | RecordErrorKind::WrongName => StoreErrorKind::Corrupt,
         };
         StoreError::new(kind, Operation::Load, store).with_message(self.to_string())
@@ -69,6 +71,9 @@ impl fmt::Display for RecordError {
                     "record {key} has format {format}, this version reads up to {}; it was kept: update tokenkeep",
                     super::FORMAT
                 )
+            }
+            RecordErrorKind::Sealed => {
+                write!(f, "record {key} is sealed: open the store with its seal; it was kept")
             }
             RecordErrorKind::WrongName => {
                 write!(

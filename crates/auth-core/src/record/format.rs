@@ -84,6 +84,9 @@ impl io::Write for Counted {
     }
 }
 
+/// What a sealed body begins with; no text does.
+const SEALED: u8 = 0xFE;
+
 pub(super) fn decode(record: &Record) -> Result<Contents, RecordError> {
     let failed = |kind| RecordError {
         key: record.key().clone(),
@@ -96,6 +99,9 @@ pub(super) fn decode(record: &Record) -> Result<Contents, RecordError> {
         })
     };
     let body = record.body().expose();
+    if body.first() == Some(&SEALED) {
+        return Err(failed(RecordErrorKind::Sealed));
+    }
     let head: Head = serde_json::from_slice(body).map_err(corrupt)?;
     if head.format != FORMAT {
         return Err(failed(RecordErrorKind::NewerFormat { format: head.format }));

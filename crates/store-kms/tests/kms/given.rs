@@ -22,11 +22,12 @@ use store_redis::RedisStore;
 use store_sqlite::SqliteStore;
 use store_testkit::Subject;
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 /// A key that is the same in all processes and handles of a test.
 pub(crate) fn local_key(number: u8) -> LocalKey {
     let bytes = std::array::from_fn(|index| number ^ u8::try_from(index).unwrap());
-    LocalKey::from_bytes(DataKeyBytes::new(bytes)).unwrap()
+    LocalKey::from_bytes(Box::new(Zeroizing::new(bytes))).unwrap()
 }
 
 pub(crate) fn local() -> LocalKeys {

@@ -7,6 +7,8 @@ mod damage;
 mod engine;
 mod given;
 mod in_place;
+#[cfg(target_os = "linux")]
+mod memory;
 mod rewrap;
 mod rollback;
 mod states;

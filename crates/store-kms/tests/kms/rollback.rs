@@ -88,6 +88,33 @@ async fn while_the_token_is_good_the_newer_state_is_put_back() {
     assert_eq!((fleet.bench.refreshes(), fleet.counters()), (6, (0, 0)));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_that_put_it_right_at_the_same_time_agree() {
+    let fleet = Fleet::of(8).await;
+    let copy = fleet.copy().await;
+    fleet.refresh(0).await;
+    for (store, _, _) in &fleet.processes {
+        store.load(&fleet.key()).await.unwrap();
+    }
+    let latest = fleet.bench.refresh_token(&fleet.processes[0].0).await;
+    fleet.put_back(&copy).await;
+    let looking: Vec<_> = fleet
+        .processes
+        .iter()
+        .map(|(store, _, _)| {
+            let (store, key) = (store.clone(), fleet.key());
+            tokio::spawn(async move { store.load(&key).await.unwrap().unwrap().version() })
+        })
+        .collect();
+    let mut versions = Vec::new();
+    for one in looking {
+        versions.push(one.await.unwrap());
+    }
+    versions.dedup();
+    assert_eq!(versions.len(), 1, "{versions:?}");
+    assert_eq!(fleet.bench.refresh_token(&fleet.processes[7].0).await, latest);
+}
+
 #[tokio::test]
 async fn when_others_may_have_refreshed_nothing_is_sent() {
     let fleet = Fleet::of(8).await;

@@ -12,6 +12,9 @@ pub(crate) struct StoreMigrate {
     /// The store to move to, as for --store [or env: TOKENKEEP_MIGRATE_TO]
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
+    /// How the target is sealed, as for --seal, else as the source is [env: TOKENKEEP_MIGRATE_TO_SEAL]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) to_seal: Option<String>,
     /// Only these profiles; all in the store if none is named
     #[arg(value_name = "PROFILE")]
     pub(crate) profiles: Vec<String>,

@@ -113,6 +113,44 @@ pub(crate) enum StoreCommand {
     Check(StoreCheck),
     /// Move profiles to another store; a refresh token is moved, never copied
     Migrate(migrate::StoreMigrate),
+    /// Seal every record anew under the key that --seal names, while others use the store; again if interrupted
+    Rewrap(StoreRewrap),
+    /// Accept what is stored of a profile after the store was put back to an older state
+    Accept(StoreAccept),
+}
+
+/// Seals every record anew.
+#[derive(Args)]
+pub(crate) struct StoreRewrap {
+    /// Seal also what is not sealed yet
+    #[arg(long)]
+    pub(crate) accept_plaintext: bool,
+    /// What came of it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Accepts an older state.
+#[derive(Args)]
+pub(crate) struct StoreAccept {
+    /// This profile, in place of the one that -p names
+    #[arg(value_name = "PROFILE")]
+    pub(crate) name: Option<String>,
+}
+
+/// What to do with keys.
+#[derive(Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key, in a new file that is yours alone
+    Generate(KeyGenerate),
+}
+
+/// Makes a key.
+#[derive(Args)]
+pub(crate) struct KeyGenerate {
+    /// The file; there must be none yet
+    #[arg(value_name = "FILE")]
+    pub(crate) path: PathBuf,
 }
 
 /// Checks the store.

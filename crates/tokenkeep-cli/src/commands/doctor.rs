@@ -2,13 +2,13 @@
 
 mod clock;
 mod finding;
-
-use std::os::unix::fs::PermissionsExt as _;
+mod permissions;
 
 use serde_json::{Value, json};
-use tokenkeep::store::json::JsonConfig;
+use tokenkeep::key::Key;
+use tokenkeep::sealer::Sealer as _;
 
-use self::finding::{Finding, Verdict};
+use self::finding::Finding;
 use super::status;
 use crate::args::Global;
 use crate::args::more::Doctor;
@@ -45,7 +45,7 @@ pub(crate) async fn run(global: &Global, args: &Doctor, managers: Managers) -> R
         Err(failure) => findings.push(Finding::of_failure("configuration", &failure)),
         Ok(settings) => {
             findings.push(configuration(global)?);
-            findings.extend(permissions(&settings));
+            findings.extend(permissions::run(&settings.store_url));
             look_further(settings, global, managers, &mut findings).await;
         }
     }
@@ -68,6 +68,7 @@ async fn look_further(settings: Settings, global: &Global, managers: Managers, f
         Err(failure) => findings.push(Finding::of_failure("store", &failure)),
         Ok(session) => {
             findings.push(store(&session).await);
+            findings.push(seal(&session).await);
             findings.extend(clock::run(&session).await);
         }
     }
@@ -98,25 +99,22 @@ fn configuration(global: &Global) -> Result<Finding> {
     Ok(Finding::fine("configuration", text))
 }
 
-/// What others may do with the file, before the store repairs it at its next use.
-fn permissions(settings: &Settings) -> Option<Finding> {
-    let config = match settings.store_url.as_str() {
-        "json:" => JsonConfig::in_data_folder(),
-        url if url.starts_with("json:") => JsonConfig::from_url(url),
-        _ => return None,
+/// Whether there is a data key to be had.
+async fn seal(session: &Session) -> Finding {
+    let Some(sealed) = &session.sealed else {
+        return Finding::fine("seal", "none: whoever can read the store has the tokens");
     };
-    let path = config.ok()?.path().to_owned();
-    let mode = std::fs::metadata(&path).ok()?.permissions().mode() & 0o777;
-    let of_others = mode & 0o077;
-    if of_others == 0 {
-        return Some(Finding::fine(
-            "permissions",
-            format!("{} is yours alone (mode {mode:o})", path.display()),
-        ));
+    let place = format!("{} ({})", sealed.writing_key(), session.settings.seal_origin);
+    match sealed.data_key(&Key::grant(session.profile())).await {
+        Ok(_) => Finding::fine("seal", format!("{place}: gives data keys")).hint(format!(
+            "which keys the records are under: {}",
+            session.command("store check")
+        )),
+        Err(error) => {
+            let message = format!("{place}: gives no data key");
+            Finding::of_failure("seal", &Failure::caused(Exit::Store, message, error))
+        }
     }
-    let text = format!("{} was open to others (mode {mode:o})", path.display());
-    let hint = "its mode is repaired at each use; if others could have read it, revoke its tokens and log in again";
-    Some(Finding::new("permissions", Verdict::Warning, text).hint(hint))
 }
 
 async fn store(session: &Session) -> Finding {

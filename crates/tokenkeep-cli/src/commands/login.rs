@@ -63,7 +63,12 @@ pub(super) async fn readable(session: &Session, key: Key, force: bool, again: &s
     match record.decode() {
         Ok(contents) => Ok(Some(contents)),
         // It may be all that a newer version needs: nothing to be replaced by force.
-        Err(error) if matches!(error.kind(), RecordErrorKind::NewerFormat { .. }) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                RecordErrorKind::NewerFormat { .. } | RecordErrorKind::Sealed
+            ) =>
+        {
             Err(error.into_store_error(session.store.name()).into())
         }
         Err(_) if force => Ok(None),

@@ -1,7 +1,9 @@
 //! `tokenkeep store`: the store itself.
 
+mod accept;
 mod migrate;
 mod probe;
+mod rewrap;
 
 use serde_json::{Value, json};
 use tokenkeep::store::{Capabilities, LeaseEnd};
@@ -19,16 +21,21 @@ pub(super) async fn run(session: &Session, command: &StoreCommand) -> Result<()>
     match command {
         StoreCommand::Check(args) => check(session, args).await,
         StoreCommand::Migrate(args) => migrate::run(session, args).await,
+        StoreCommand::Rewrap(args) => rewrap::run(session, args).await,
+        StoreCommand::Accept(args) => accept::run(session, args).await,
     }
 }
 
 async fn check(session: &Session, args: &StoreCheck) -> Result<()> {
     let steps = probe::run(session.store.as_ref()).await?;
     let capabilities = session.store.capabilities();
+    let seal = rewrap::seal_of(session).await?;
     let text = if args.json {
-        format!("{:#}\n", object(session, &steps, &capabilities))
+        let mut object = object(session, &steps, &capabilities);
+        object["seal"] = seal;
+        format!("{object:#}\n")
     } else {
-        lines(session, &steps, &capabilities)
+        lines(session, &steps, &capabilities) + &rewrap::seal_lines(&seal)
     };
     output::result(text.as_bytes())
 }

@@ -92,6 +92,44 @@ fn a_file_that_others_could_read() {
     assert!(world.run("doctor").stdout().contains("mode 600"));
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_database_whose_folder_or_log_others_could_read() {
+    let world = World::new();
+    world.log_in_service("default");
+    let file = world.home().join("tokens.sqlite");
+    let store = format!("--store sqlite:{}", file.display());
+    assert_code(&world.run(&format!("store migrate --to sqlite:{}", file.display())), 0);
+    let doctor = world.run(&format!("{store} doctor"));
+    assert!(
+        doctor.stdout().contains("yours alone (mode 600)"),
+        "{}",
+        doctor.stdout()
+    );
+    for (name, mode) in [
+        ("tokens.sqlite", 0o640),
+        ("tokens.sqlite-wal", 0o644),
+        ("tokens.sqlite.leases", 0o755),
+    ] {
+        let path = world.home().join(name);
+        let made = !path.exists();
+        if made {
+            std::fs::write(&path, "").unwrap();
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let doctor = world.run(&format!("{store} doctor"));
+        assert_code(&doctor, 0);
+        let line = format!("{name} was open to others (mode {mode:o})");
+        assert!(doctor.stdout().contains(&line), "{line}: {}", doctor.stdout());
+        if made {
+            std::fs::remove_file(&path).unwrap_or_default();
+        } else {
+            let private = if path.is_dir() { 0o700 } else { 0o600 };
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(private)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_clock_that_is_wrong_and_a_server_that_is_away() {
     let world = World::new();

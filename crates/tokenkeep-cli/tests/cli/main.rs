@@ -17,6 +17,7 @@ mod profile;
 mod refresh;
 mod request;
 mod requirements;
+mod seal;
 mod secrets;
 mod status;
 mod store;

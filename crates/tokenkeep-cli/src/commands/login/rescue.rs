@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use tokenkeep::clock::Timestamp;
 use tokenkeep::key::{Key, Part};
 use tokenkeep::record::Record;
+use tokenkeep::sealer::Sealer;
 use tokenkeep::store::{
     Capabilities, Lease, LeaseId, Listing, Operation, Page, RemoveIf, StoreError, StoreErrorKind, TokenStore, WriteIf,
 };
@@ -21,6 +22,7 @@ use crate::commands::profile::export::file;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::private_folder;
+use crate::sealing;
 use crate::session::Session;
 use crate::text::shell_word;
 
@@ -70,6 +72,10 @@ impl TokenStore for Watched {
 
     fn capabilities(&self) -> Capabilities {
         self.store.capabilities()
+    }
+
+    fn sealer(&self) -> Option<Arc<dyn Sealer>> {
+        self.store.sealer()
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -137,7 +143,10 @@ pub(super) async fn keep(
     error: TokenError,
 ) -> Result<Option<Timestamp>> {
     let written = match watched.login() {
-        Login::Unsaved(record) => bundled(session, plan, &record).map(|bundled| write(&[bundled])),
+        Login::Unsaved(record) => match bundled(session, plan, &record) {
+            Some(bundled) => Some(write(session, &[bundled]).await),
+            None => None,
+        },
         Login::NotYet | Login::Saved => None,
     };
     if let Some(Ok(_)) = written {
@@ -170,13 +179,14 @@ fn bundled(session: &Session, plan: &Plan, record: &Record) -> Option<Bundled> {
     })
 }
 
-/// As plain as the store: no store of the command seals.
-fn write(profiles: &[Bundled]) -> Result<PathBuf> {
+/// As plain as the store, or sealed as the store is.
+async fn write(session: &Session, profiles: &[Bundled]) -> Result<PathBuf> {
     let folder = private_folder::in_state_folder("rescued");
     let folder = folder.map_err(|error| Failure::caused(Exit::Store, "there is no place for them", error))?;
     let name = format!("login-{}-{}.bundle", Session::now().unix_seconds(), std::process::id());
     let path = folder.join(name);
-    file::write(&path, &bundle::write(profiles, None)?)?;
+    let bytes = sealing::put_aside(session, bundle::write(profiles, None)?).await?;
+    file::write(&path, &bytes)?;
     Ok(path)
 }
 

@@ -15,6 +15,7 @@ use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::grant_lease::{GrantLease, IN_USE, check_persistence};
 use crate::input;
+use crate::sealing;
 use crate::session::Session;
 
 /// A profile, and where it is to be kept.
@@ -24,7 +25,7 @@ struct Arriving {
 }
 
 pub(super) async fn run(session: &Session, args: &ProfileImport) -> Result<()> {
-    let bytes = input::bundle(&args.file).await?;
+    let bytes = sealing::taken_back(session, input::bundle(&args.file).await?).await?;
     let bundle = Bundle::read(&bytes)?;
     let passphrase = if bundle.is_encrypted() {
         passphrase::known(&args.passphrase).await?

@@ -3,6 +3,7 @@
 mod outcome;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokenkeep::store::StoreErrorKind;
@@ -16,7 +17,7 @@ use crate::environment;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::session::Session;
-use crate::{output, place, settings};
+use crate::{output, place, sealing, settings};
 
 /// The target, where it is not on the command line.
 const TARGET: &str = "migrate_to";
@@ -48,7 +49,7 @@ pub(super) async fn run(session: &Session, args: &StoreMigrate) -> Result<()> {
     if migration.from == migration.to {
         return Err(failed(TransferError::SamePlace));
     }
-    let target = tokenkeep::store::open(&url).await?;
+    let target = open_target(session, args, &url).await?;
     let transfer = Transfer::new(
         Place::new(session.store.clone(), &migration.from),
         Place::new(target.clone(), &migration.to),
@@ -79,6 +80,13 @@ fn target(args: &StoreMigrate) -> Result<String> {
             "say it with --to URL, or in the environment variable {variable}"
         ))
     })
+}
+
+/// Sealed as the source is, unless said otherwise: nothing becomes plain by not being mentioned.
+async fn open_target(session: &Session, args: &StoreMigrate, url: &str) -> Result<Arc<dyn TokenStore>> {
+    let seal = settings::pick(args.to_seal.as_ref(), "migrate_to_seal", None)?;
+    let seal = session.settings.other_seal(seal.as_deref())?;
+    Ok(sealing::open(url, seal.as_ref()).await?.store)
 }
 
 impl Migration<'_> {
