@@ -61,10 +61,15 @@ pub(crate) fn of_name(name: &str, file: &ConfigFile) -> Result<Option<Sealing>> 
         .try_fold(seal, |seal, key| seal.reading(key))
         .map_err(wrong)?;
     let namespace = settings::pick(None, "seal_namespace", file.seal_namespace.as_ref())?;
-    Ok(Some(match namespace {
+    let seal = match namespace {
         Some(name) => seal.namespace(name),
         None => seal,
-    }))
+    };
+    #[cfg(feature = "kms")]
+    if let Some(url) = settings::pick(None, "seal_endpoint", file.seal_endpoint.as_ref())? {
+        return Ok(Some(seal.endpoint_url(url)));
+    }
+    Ok(Some(seal))
 }
 
 /// Opens a store, and seals it.

@@ -22,6 +22,8 @@ pub struct Sealing {
     writing: Key,
     reading: Vec<Key>,
     namespace: Option<String>,
+    #[cfg(feature = "kms")]
+    endpoint_url: Option<String>,
     accept_plaintext: bool,
 }
 
@@ -44,6 +46,8 @@ impl Sealing {
             writing: Key::parse(writing)?,
             reading: Vec::new(),
             namespace: None,
+            #[cfg(feature = "kms")]
+            endpoint_url: None,
             accept_plaintext: false,
         })
     }
@@ -67,6 +71,14 @@ impl Sealing {
     /// Binds the records to this name; `tokenkeep` unless said otherwise.
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.namespace = Some(name.into());
+        self
+    }
+
+    /// Asks AWS KMS at this URL, https or of this machine: for an endpoint in a network
+    /// of one's own.
+    #[cfg(feature = "kms")]
+    pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
+        self.endpoint_url = Some(url.into());
         self
     }
 
@@ -110,6 +122,10 @@ impl Sealing {
                 store_kms::AwsKms::builder(writing),
                 store_kms::AwsKmsBuilder::reading_key,
             );
+            let keys = match &self.endpoint_url {
+                Some(url) => keys.endpoint_url(url),
+                None => keys,
+            };
             return Ok(KmsStore::builder(store, keys.connect().await?));
         }
         let keys = LocalKeys::new(self.writing.local()?);
