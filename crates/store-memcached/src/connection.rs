@@ -13,6 +13,8 @@ use memcache::exp::{
     SetOptions, build_delete, build_get, build_set, parse_meta_result,
 };
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::address::NodeAddress;
 use crate::error::Trouble;
 use crate::meta::Name;
@@ -24,6 +26,8 @@ static ASKED: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Connection {
     inner: AsyncMetaConnection,
     limit: Duration,
+    /// The end of the operation that it is lent to.
+    deadline: Instant,
 }
 
 /// What was found under a name.
@@ -33,13 +37,25 @@ pub(crate) struct Item {
 }
 
 impl Connection {
-    pub(crate) async fn open(node: &NodeAddress, connecting: Duration, limit: Duration) -> Result<Self, Trouble> {
+    /// Dials for so long at most, and waits so long for an answer, but not beyond the end of the operation.
+    pub(crate) async fn open(
+        node: &NodeAddress,
+        connecting: Duration,
+        limit: Duration,
+        deadline: Instant,
+    ) -> Result<Self, Trouble> {
         let dialing = AsyncMetaConnection::connect((node.host(), node.port()));
-        let inner = tokio::time::timeout(connecting, dialing)
+        let inner = timeout_at(deadline.min(Instant::now() + connecting), dialing)
             .await
             .map_err(|_| Trouble::Broken(std::io::ErrorKind::TimedOut.into()))?
             .map_err(Trouble::of)?;
-        Ok(Self { inner, limit })
+        Ok(Self { inner, limit, deadline })
+    }
+
+    /// For the next operation, which ends then.
+    pub(crate) fn lent_until(mut self, deadline: Instant) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     pub(crate) async fn get(&mut self, name: &Name) -> Result<Option<Item>, Trouble> {
@@ -98,7 +114,9 @@ impl Connection {
     async fn ask(&mut self, command: Result<MetaCommand, Error>) -> Result<MetaCommandResult, Trouble> {
         let token = ASKED.fetch_add(1, Ordering::Relaxed).to_string();
         let command = command.map_err(Trouble::of)?.flag(format!("O{token}"));
-        let answer = tokio::time::timeout(self.limit, self.inner.execute(&command))
+        // One timer for each question: another around the whole operation would cost as much as this one.
+        let limit = self.deadline.min(Instant::now() + self.limit);
+        let answer = timeout_at(limit, self.inner.execute(&command))
             .await
             .map_err(|_| Trouble::Silent(self.limit))?
             .and_then(parse_meta_result)

@@ -1,12 +1,13 @@
 //! A node and the connections that wait for the next operation.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth_core::secret::SecretBytes;
 use auth_core::store::StoreErrorKind;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
 
 use crate::address::NodeAddress;
 use crate::config::MemcachedConfig;
@@ -56,11 +57,12 @@ impl Node {
     /// What is there under a name, and the connection on which it was found. Every
     /// operation begins so: reading can be repeated, and a connection that has answered
     /// is one that works.
-    pub(crate) async fn find(&self, name: &Name) -> Result<(Lent<'_>, Option<Item>), Fault> {
-        let slot = self.slot().await?;
+    /// The operation ends by the deadline.
+    pub(crate) async fn find(&self, name: &Name, deadline: Instant) -> Result<(Lent<'_>, Option<Item>), Fault> {
+        let slot = self.slot(deadline).await?;
         let runtime = Handle::current().id();
         let (connection, item) = self
-            .find_on_some(name, runtime)
+            .find_on_some(name, runtime, deadline)
             .await
             .map_err(|trouble| trouble.at(&self.address, Purpose::Read))?;
         let lent = Lent {
@@ -72,8 +74,14 @@ impl Node {
         Ok((lent, item))
     }
 
-    async fn find_on_some(&self, name: &Name, runtime: Id) -> Result<(Connection, Option<Item>), Trouble> {
-        if let Some(mut connection) = self.take_idle(runtime) {
+    async fn find_on_some(
+        &self,
+        name: &Name,
+        runtime: Id,
+        deadline: Instant,
+    ) -> Result<(Connection, Option<Item>), Trouble> {
+        if let Some(connection) = self.take_idle(runtime) {
+            let mut connection = connection.lent_until(deadline);
             match connection.get(name).await {
                 Ok(item) => return Ok((connection, item)),
                 // The server went and took all of them with it.
@@ -81,13 +89,19 @@ impl Node {
                 Err(trouble) => return Err(trouble),
             }
         }
-        let mut connection = Connection::open(&self.address, self.connect_timeout, self.answer_timeout).await?;
+        let mut connection =
+            Connection::open(&self.address, self.connect_timeout, self.answer_timeout, deadline).await?;
         let item = connection.get(name).await?;
         Ok((connection, item))
     }
 
-    async fn slot(&self) -> Result<SemaphorePermit<'_>, Fault> {
-        match tokio::time::timeout(self.connect_timeout, self.slots.acquire()).await {
+    async fn slot(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Fault> {
+        match timeout_at(
+            deadline.min(Instant::now() + self.connect_timeout),
+            self.slots.acquire(),
+        )
+        .await
+        {
             Ok(Ok(slot)) => Ok(slot),
             _ => Err(Fault::new(
                 StoreErrorKind::Unavailable,

@@ -15,6 +15,7 @@ use auth_core::store::{
     StoreErrorKind, TokenStore, WriteIf,
 };
 use memcache::exp::Router as _;
+use tokio::time::Instant;
 
 use crate::config::MemcachedConfig;
 use crate::connection::Item;
@@ -103,15 +104,15 @@ impl TokenStore for MemcachedStore {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        self.within(Operation::Load, self.load_from_node(key)).await
+        self.operate(Operation::Load, self.load_from_node(key)).await
     }
 
     async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
-        self.within(Operation::Save, self.save_to_node(record, when)).await
+        self.operate(Operation::Save, self.save_to_node(record, when)).await
     }
 
     async fn remove(&self, key: &Key, when: RemoveIf) -> Result<bool, StoreError> {
-        self.within(Operation::Remove, self.remove_from_node(key, when)).await
+        self.operate(Operation::Remove, self.remove_from_node(key, when)).await
     }
 
     async fn list(&self, _page: Page) -> Result<Listing, StoreError> {
@@ -119,32 +120,34 @@ impl TokenStore for MemcachedStore {
     }
 
     async fn try_lease(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<Lease, StoreError> {
-        self.within(Operation::Lease, self.take_lease(key, id, ttl)).await
+        self.operate(Operation::Lease, self.take_lease(key, id, ttl)).await
     }
 
     async fn renew(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<bool, StoreError> {
-        self.within(Operation::Lease, self.extend_lease(key, id, ttl)).await
+        self.operate(Operation::Lease, self.extend_lease(key, id, ttl)).await
     }
 
     async fn release(&self, key: &Key, id: &LeaseId) -> Result<(), StoreError> {
-        self.within(Operation::Lease, self.free_lease(key, id)).await
+        self.operate(Operation::Lease, self.free_lease(key, id)).await
     }
 }
 
 impl MemcachedStore {
     async fn load_from_node(&self, key: &Key) -> Result<Option<Record>, Fault> {
+        let deadline = self.deadline();
         let name = Name::of_record(&self.inner.config.namespace, key);
-        let (lent, found) = self.inner.node(&name).find(&name).await?;
+        let (lent, found) = self.inner.node(&name).find(&name, deadline).await?;
         lent.give_back();
         self.living(&name, found.as_ref())
     }
 
     async fn save_to_node(&self, record: &Record, when: WriteIf) -> Result<(), Fault> {
+        let deadline = self.deadline();
         let name = Name::of_record(&self.inner.config.namespace, record.key());
         let value = name.with_record(record);
         self.inner.check_size(record, &value)?;
         for _ in 0..ROUNDS {
-            let (mut lent, found) = self.inner.node(&name).find(&name).await?;
+            let (mut lent, found) = self.inner.node(&name).find(&name, deadline).await?;
             let stored = self.living(&name, found.as_ref())?;
             let version = stored.as_ref().map(Record::version);
             if version == Some(record.version()) || !when.holds(version) {
@@ -162,7 +165,7 @@ impl MemcachedStore {
                 }
                 Err(fault) => {
                     drop(lent);
-                    self.restore(&name, stored.as_ref(), &fault).await;
+                    self.restore(&name, stored.as_ref(), &fault, deadline).await;
                     return Err(fault);
                 }
             }
@@ -171,9 +174,10 @@ impl MemcachedStore {
     }
 
     async fn remove_from_node(&self, key: &Key, when: RemoveIf) -> Result<bool, Fault> {
+        let deadline = self.deadline();
         let name = Name::of_record(&self.inner.config.namespace, key);
         for _ in 0..ROUNDS {
-            let (mut lent, found) = self.inner.node(&name).find(&name).await?;
+            let (mut lent, found) = self.inner.node(&name).find(&name, deadline).await?;
             let stored = self.living(&name, found.as_ref())?;
             let (Some(stored), Some(found)) = (stored, found) else {
                 lent.give_back();
@@ -193,9 +197,10 @@ impl MemcachedStore {
     }
 
     async fn take_lease(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<Lease, Fault> {
+        let deadline = self.deadline();
         let name = Name::of_lease(&self.inner.config.namespace, key);
         for _ in 0..ROUNDS {
-            let (mut lent, found) = self.inner.node(&name).find(&name).await?;
+            let (mut lent, found) = self.inner.node(&name).find(&name, deadline).await?;
             if is_held(&name, found.as_ref(), id)? == Some(false) {
                 lent.give_back();
                 return Ok(Lease::HeldElsewhere { retry_after: ASK_AGAIN });
@@ -211,9 +216,10 @@ impl MemcachedStore {
     }
 
     async fn extend_lease(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<bool, Fault> {
+        let deadline = self.deadline();
         let name = Name::of_lease(&self.inner.config.namespace, key);
         for _ in 0..ROUNDS {
-            let (mut lent, found) = self.inner.node(&name).find(&name).await?;
+            let (mut lent, found) = self.inner.node(&name).find(&name, deadline).await?;
             if is_held(&name, found.as_ref(), id)? != Some(true) {
                 lent.give_back();
                 return Ok(false);
@@ -229,9 +235,10 @@ impl MemcachedStore {
     }
 
     async fn free_lease(&self, key: &Key, id: &LeaseId) -> Result<(), Fault> {
+        let deadline = self.deadline();
         let name = Name::of_lease(&self.inner.config.namespace, key);
         for _ in 0..ROUNDS {
-            let (mut lent, found) = self.inner.node(&name).find(&name).await?;
+            let (mut lent, found) = self.inner.node(&name).find(&name, deadline).await?;
             let freed = match &found {
                 Some(item) if name.is_held_by(&item.value, id)? => lent.delete(&name, item).await?,
                 _ => true,
@@ -252,22 +259,26 @@ impl MemcachedStore {
 
     /// A server that refuses a value for its size, or for want of room, forgets the old
     /// one as well: it is put back, if nobody wrote another meanwhile.
-    async fn restore(&self, name: &Name, stored: Option<&Record>, fault: &Fault) {
+    async fn restore(&self, name: &Name, stored: Option<&Record>, fault: &Fault, deadline: Instant) {
         let (Some(record), StoreErrorKind::TooLarge | StoreErrorKind::Unavailable) = (stored, fault.kind()) else {
             return;
         };
         let value = name.with_record(record);
         let ttl = time_to_live(record.keep_until(), self.clock.now());
-        if let Ok((mut lent, None)) = self.inner.node(name).find(name).await
+        if let Ok((mut lent, None)) = self.inner.node(name).find(name, deadline).await
             && let Ok(true) = lent.put(name, None, &value, ttl).await
         {
             lent.give_back();
         }
     }
 
-    /// Runs an operation, and gives up when every step of it has had its time: what is
-    /// under way then may still be done by the server.
-    async fn within<T>(
+    /// When an operation that begins now gives up, in whichever of its steps it is then: what is under way may
+    /// still be done by the server.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.inner.config.limit()
+    }
+
+    async fn operate<T>(
         &self,
         operation: Operation,
         work: impl Future<Output = Result<T, Fault>> + Send,
@@ -275,15 +286,7 @@ impl MemcachedStore {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(without_runtime().at(operation));
         }
-        let limit = self.inner.config.limit();
-        let outcome = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            let kind = match operation {
-                Operation::Save | Operation::Remove => StoreErrorKind::Ambiguous,
-                _ => StoreErrorKind::Unavailable,
-            };
-            Err(Fault::new(kind, format!("not done within {} ms", limit.as_millis())))
-        });
-        outcome.map_err(|fault| fault.at(operation))
+        work.await.map_err(|fault| fault.at(operation))
     }
 }
 

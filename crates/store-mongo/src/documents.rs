@@ -53,10 +53,10 @@ impl Names {
     }
 }
 
-/// What a document must hold besides to count at this time.
+/// What a document must be besides to count at this time: without an end, or before it. Said of one field, so that
+/// a server looks it up by `_id`; an `$or` has some look at every document.
 pub(crate) fn living(mut filter: Document, now: Timestamp) -> Document {
-    let ends = doc! { UNTIL: { "$gt": date(now) } };
-    filter.insert("$or", vec![doc! { UNTIL: Bson::Null }, ends]);
+    filter.insert(UNTIL, doc! { "$not": { "$lte": date(now) } });
     filter
 }
 
