@@ -187,6 +187,9 @@ async fn report(session: &Session, plan: &Plan, end: Option<Timestamp>) -> Resul
 
 /// How the store keeps secrets, for people.
 pub(super) fn how_kept(session: &Session) -> &'static str {
+    if session.sealed.is_some() {
+        return "sealed";
+    }
     match session.store.name() {
         "json" | "sqlite" => "not encrypted, in a file that only you can read",
         "memory" => "in memory, so gone when this command ends",

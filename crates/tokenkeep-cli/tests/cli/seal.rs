@@ -27,7 +27,9 @@ fn log_in(world: &World, seal: &str) {
     let issuer = world.server.issuer();
     let login = format!("login --flow client-credentials --issuer {issuer} --client-id app --client-secret-stdin");
     let login = world.command(&login).stdin(SECRET).env("TOKENKEEP_SEAL", seal);
-    assert_code(&end(login), 0);
+    let output = end(login);
+    assert_code(&output, 0);
+    assert!(output.stderr().contains("tokens.json, sealed\n"), "{}", output.stderr());
 }
 
 fn contents(world: &World) -> String {
