@@ -44,6 +44,11 @@ impl Home {
         }
     }
 
+    /// The URL of its store.
+    pub(crate) fn url(&self) -> &str {
+        &self.store
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

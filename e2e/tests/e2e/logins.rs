@@ -45,9 +45,18 @@ pub(crate) fn tokens(login: &Login, expires_in: u64) -> String {
 
 /// A service that is logged in by its client credentials.
 pub(crate) fn enrol(home: &Home, server: &AuthorizationServer) {
-    let endpoint = server.token_endpoint();
-    let login = "login --flow client-credentials --client-id service --client-secret-stdin --token-endpoint";
-    let login: Vec<&str> = login.split(' ').chain([endpoint.as_str()]).collect();
+    let login = enrolling(server);
+    let login: Vec<&str> = login.iter().map(String::as_str).collect();
     let output = finish(home.command(&login).stdin(SECRET));
     assert_eq!(output.code(), Some(0), "{}", output.stderr());
+}
+
+/// The arguments for that; the secret comes from standard input.
+pub(crate) fn enrolling(server: &AuthorizationServer) -> Vec<String> {
+    let login = "login --flow client-credentials --client-id service --client-secret-stdin --token-endpoint";
+    login
+        .split(' ')
+        .map(str::to_owned)
+        .chain([server.token_endpoint()])
+        .collect()
 }

@@ -5,6 +5,7 @@
 mod bad_answers;
 mod browser;
 mod cached;
+mod canary;
 mod command;
 mod expiries;
 mod fleet;
