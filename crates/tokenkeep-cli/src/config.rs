@@ -22,7 +22,6 @@ pub(crate) struct ConfigFile {
     pub(crate) seal: Option<String>,
     pub(crate) seal_read: Words,
     pub(crate) seal_namespace: Option<String>,
-    #[cfg_attr(not(feature = "kms"), expect(dead_code, reason = "of use with AWS KMS only"))]
     pub(crate) seal_endpoint: Option<String>,
     profiles: BTreeMap<String, ProfileConfig>,
 }
