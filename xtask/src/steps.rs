@@ -226,7 +226,7 @@ impl Session<'_> {
     }
 }
 
-const TEST_THREADS: &str = "6";
+const TEST_THREADS: &str = "4";
 
 const CLIPPY: [&str; 8] = [
     "clippy",
