@@ -15,8 +15,8 @@ pub(crate) const CANARY: &str = "canary-7d1f-never-shown";
 
 /// A lease's time to live, and a time by which it has ended: whole seconds, as
 /// some stores count.
-pub(crate) const TTL: Duration = Duration::from_secs(2);
-pub(crate) const PAST_TTL: Duration = Duration::from_millis(3_100);
+pub(crate) const TTL: Duration = Duration::from_secs(4);
+pub(crate) const PAST_TTL: Duration = Duration::from_millis(5_100);
 
 pub(crate) fn key(name: &str) -> Key {
     Key::grant(&Profile::from_parts([name]))

@@ -126,7 +126,7 @@ pub async fn renew_extends<S: TokenStore>(subject: &Subject<S>) {
     let (mine, other) = (LeaseId::random(), LeaseId::random());
     assert!(granted(subject.store(), &key("a"), &mine).await);
     for _ in 0..4 {
-        subject.pass(Duration::from_millis(800)).await;
+        subject.pass(Duration::from_millis(1_600)).await;
         assert!(
             renewed(subject.store(), &key("a"), &mine).await,
             "a renewed lease was lost"
