@@ -6,13 +6,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
 use super::Process;
 use super::capture::Capture;
+
+/// For how long a program that was just written may be busy.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// `nobody` on Linux; on macOS a user without a name. Neither owns a file.
 pub const UNPRIVILEGED_USER: u32 = 65_534;
@@ -132,7 +136,7 @@ impl ProcessBuilder {
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
-        let mut child = command.spawn()?;
+        let mut child = start(&mut command)?;
         if let Some(mut pipe) = child.stdin.take() {
             let input = self.input;
             // A thread, as the child may write more than a pipe holds before it reads. A child
@@ -211,5 +215,19 @@ impl std::fmt::Debug for ProcessBuilder {
             .field("program", &self.program)
             .field("environment", &self.environment.keys())
             .finish_non_exhaustive()
+    }
+}
+
+/// A program that was copied just now may still be open for writing: in a child of another
+/// thread, between its fork and its exec.
+fn start(command: &mut Command) -> io::Result<Child> {
+    let begun = Instant::now();
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && begun.elapsed() < BUSY => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            started => return started,
+        }
     }
 }
