@@ -1,5 +1,6 @@
 //! No secret where others can see it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use store_testkit::server::{Fault, Gate};
@@ -78,7 +79,11 @@ fn nothing_secret_is_in_arguments_or_environment() {
     assert!(world.server.wait_for_token_requests_blocking(1, super::support::LIMIT));
     let folder = Path::new("/proc").join(process.id().to_string());
     for file in ["cmdline", "environ"] {
-        let text = std::fs::read(folder.join(file)).unwrap();
+        let text = match std::fs::read(folder.join(file)) {
+            // Of a process that leaves no core file not even its own user may see it, only root.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && file == "environ" => continue,
+            text => text.unwrap(),
+        };
         assert!(!text.is_empty());
         assert!(!String::from_utf8_lossy(&text).contains(SECRET), "{file}");
     }
