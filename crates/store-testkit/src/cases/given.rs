@@ -13,10 +13,14 @@ use crate::refusals;
 /// A value that must never be seen outside a record's body.
 pub(crate) const CANARY: &str = "canary-7d1f-never-shown";
 
-/// A lease's time to live, and a time by which it has ended: whole seconds, as
-/// some stores count.
+/// The time to live of a lease that a case lets end, and a time by which it has
+/// ended: whole seconds, as some stores count.
 pub(crate) const TTL: Duration = Duration::from_secs(4);
 pub(crate) const PAST_TTL: Duration = Duration::from_millis(5_100);
+
+/// The time to live of a lease that must not end in a case, however slowly a busy
+/// machine answers: as long as a case may take.
+const HELD: Duration = Duration::from_secs(120);
 
 pub(crate) fn key(name: &str) -> Key {
     Key::grant(&Profile::from_parts([name]))
@@ -68,12 +72,16 @@ pub(crate) async fn remove<S: TokenStore>(store: &S, key: &Key, when: RemoveIf) 
 }
 
 pub(crate) async fn granted<S: TokenStore>(store: &S, key: &Key, id: &LeaseId) -> bool {
-    let lease = store.try_lease(key, id, TTL).await;
+    granted_for(store, key, id, HELD).await
+}
+
+pub(crate) async fn granted_for<S: TokenStore>(store: &S, key: &Key, id: &LeaseId, ttl: Duration) -> bool {
+    let lease = store.try_lease(key, id, ttl).await;
     match lease.unwrap_or_else(|error| panic!("lease on {key} failed: {error}")) {
         Lease::Granted => true,
         Lease::HeldElsewhere { retry_after } => {
             assert!(
-                retry_after <= TTL,
+                retry_after <= HELD,
                 "retry_after is {retry_after:?}, past the lease's time to live"
             );
             false
@@ -83,7 +91,7 @@ pub(crate) async fn granted<S: TokenStore>(store: &S, key: &Key, id: &LeaseId) -
 }
 
 pub(crate) async fn renewed<S: TokenStore>(store: &S, key: &Key, id: &LeaseId) -> bool {
-    let renewed = store.renew(key, id, TTL).await;
+    let renewed = store.renew(key, id, HELD).await;
     renewed.unwrap_or_else(|error| panic!("renewal of the lease on {key} failed: {error}"))
 }
 
