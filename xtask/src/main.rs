@@ -7,6 +7,7 @@ mod bans;
 mod conformance;
 mod console;
 mod leaks;
+mod parity;
 mod plan;
 mod run;
 mod services;
@@ -46,6 +47,8 @@ enum Command {
         #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
         only: Vec<String>,
     },
+    /// Check that docs/parity.md has a row for each statement, and that the tests it names are there.
+    Parity,
     /// Real servers for tests run by hand.
     Services {
         #[command(subcommand)]
@@ -75,6 +78,7 @@ fn obey(command: Command) -> Result<bool, Failure> {
     let workspace = Workspace::read()?;
     match command {
         Command::Test { only } => steps::test(&workspace, &only),
+        Command::Parity => parity::check(&workspace).map(|()| true),
         Command::Services {
             command: ServicesCommand::Up,
         } => up(&workspace),

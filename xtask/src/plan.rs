@@ -6,7 +6,7 @@ use crate::steps::Step;
 use crate::workspace::Workspace;
 
 pub(crate) const HELP: &str = "\
-Steps, in order: fmt bans length clippy features doc services test examples.
+Steps, in order: fmt bans length parity clippy features doc services test examples.
 The services are started by `services`, and by `test` when that runs alone. Programs that tests
 start (chromium, memcached, redis-server) are installed before, as root on Debian; else what is missing is said.
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::bans;
 use crate::conformance::Conformance;
 use crate::console::{print, say};
+use crate::parity;
 use crate::plan::{Task, tasks};
 use crate::run::{Failure, cargo, stream, succeed};
 use crate::services::{Kind, Services};
@@ -30,6 +31,7 @@ pub(crate) enum Step {
     Fmt,
     Bans,
     Length,
+    Parity,
     Clippy,
     Features,
     Doc,
@@ -40,10 +42,11 @@ pub(crate) enum Step {
 
 impl Step {
     /// In order: what is quick comes first.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Bans,
         Self::Length,
+        Self::Parity,
         Self::Clippy,
         Self::Features,
         Self::Doc,
@@ -58,6 +61,7 @@ impl Step {
             Self::Fmt => "fmt",
             Self::Bans => "bans",
             Self::Length => "length",
+            Self::Parity => "parity",
             Self::Clippy => "clippy",
             Self::Features => "features",
             Self::Doc => "doc",
@@ -136,6 +140,7 @@ impl Session<'_> {
             Step::Fmt => succeed(self.cargo().args(["fmt", "--all", "--check"])),
             Step::Bans => bans::check(self.workspace),
             Step::Length => sources::check(self.workspace),
+            Step::Parity => parity::check(self.workspace),
             Step::Clippy => succeed(self.cargo().args(CLIPPY)),
             Step::Features => self.features(),
             Step::Doc => succeed(self.cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")),

@@ -5,6 +5,8 @@ pub mod blocking;
 #[cfg(feature = "seal")]
 mod sealing;
 pub mod store;
+#[cfg(all(feature = "http", feature = "login"))]
+pub mod user;
 
 #[doc(inline)]
 pub use auth_core::{
