@@ -209,7 +209,8 @@ impl UserCredentials {
     /// authorization endpoint.
     pub fn begin(self) -> Result<UserLogin, UserError> {
         let manager = self.built()?;
-        UserLogin::begin(manager, self.profile, self.console_redirect()?, self.target)
+        let redirect_uri = self.console_redirect()?;
+        UserLogin::begin(manager, self.profile, redirect_uri, self.target)
     }
 
     fn built(&self) -> Result<TokenManager, UserError> {
@@ -284,20 +285,20 @@ impl UserCredentials {
 
     fn console_redirect(&self) -> Result<String, UserError> {
         let provider = self.registration.provider();
-        let named = self.redirect_uri.as_ref().or(provider.console_redirect.as_ref());
-        named
-            .cloned()
-            .ok_or_else(|| UserError::NoRedirect(provider.name.clone()))
+        let usual = || provider.redirects.console.as_ref().map(|page| page.as_str().to_owned());
+        let named = self.redirect_uri.clone().or_else(usual);
+        named.ok_or_else(|| UserError::NoRedirect(provider.name.clone()))
     }
 
     /// As it is registered: by the provider's habit, else any port and a random path.
     fn listener(&self) -> Result<ListenerConfig, ListenError> {
-        let provider = self.registration.provider();
-        let config = match &provider.loopback_path {
+        let redirects = &self.registration.provider().redirects;
+        let config = match &redirects.loopback_path {
             Some(path) => ListenerConfig::default().path(path)?,
             None => ListenerConfig::default(),
         };
-        provider.loopback_ports().try_fold(config, |config, port| {
+        let mut ports = redirects.loopback_ports.clone().into_iter().flatten();
+        ports.try_fold(config, |config, port| {
             config.address((Ipv4Addr::LOCALHOST, port).into())
         })
     }

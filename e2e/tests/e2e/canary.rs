@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
 }
 
 /// All files under these folders, one after the other.
-fn contents(folders: &[&Path]) -> Vec<u8> {
+pub(crate) fn contents(folders: &[&Path]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for folder in folders {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -212,7 +212,7 @@ fn contents(folders: &[&Path]) -> Vec<u8> {
 }
 
 /// As it is, or as Base64.
-fn holds(bytes: &[u8], secret: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], secret: &str) -> bool {
     let mut forms = std::iter::once(secret.to_owned()).chain(base64_forms(secret));
     forms.any(|form| bytes.windows(form.len()).any(|window| window == form.as_bytes()))
 }

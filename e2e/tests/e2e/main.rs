@@ -22,5 +22,6 @@ mod processes;
 mod provider;
 mod redis;
 mod replicas;
+mod sealing;
 mod spill;
 mod stores_page;

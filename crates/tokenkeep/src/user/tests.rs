@@ -8,9 +8,9 @@ use auth_core::store::TokenStoreExt as _;
 use store_json::JsonStore;
 use store_testkit::server::{AuthorizationServer, Client, ClientAuthentication, Fault, Rotation};
 use tokio::sync::mpsc;
+use url::Url;
 
 use super::*;
-use crate::TokenErrorKind;
 
 const CONSOLE: &str = "https://foundry.example/multipass/api/oauth2/callback";
 const SCOPES: [&str; 2] = [OFFLINE_ACCESS, "api:read"];
@@ -44,8 +44,8 @@ impl Bench {
         let endpoint = |url: String| EndpointUrl::new(&url).unwrap();
         let authorization = endpoint(self.server.authorization_endpoint());
         let mut provider = with_endpoints(endpoint(self.server.token_endpoint()), Some(authorization));
-        provider.console_redirect = Some(CONSOLE.into());
-        provider.loopback_path = Some("/".into());
+        provider.redirects.console = Some(EndpointUrl::new(CONSOLE).unwrap());
+        provider.redirects.loopback_path = Some("/".into());
         provider
     }
 
@@ -82,12 +82,19 @@ impl Bench {
     }
 
     fn logins(&self) -> usize {
-        self.told.lock().unwrap().iter().filter(|text| address_in(text).is_some()).count()
+        self.told
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|text| address_in(text).is_some())
+            .count()
     }
 }
 
 fn address_in(text: &str) -> Option<String> {
-    text.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned)
+    text.split_whitespace()
+        .find(|word| word.starts_with("http://"))
+        .map(str::to_owned)
 }
 
 /// The address that the browser is led to.
@@ -115,8 +122,6 @@ fn code_alone(address: &str) -> String {
     let code = url.query_pairs().find(|(name, _)| name == "code").unwrap().1;
     format!("  {code} ")
 }
-
-use url::Url;
 
 #[tokio::test]
 async fn the_console_asks_and_the_login_is_kept() {
@@ -154,7 +159,11 @@ async fn the_browser_brings_the_code_to_the_registered_path() {
     let source = browser.get().await.unwrap();
     assert!(bench.server.is_live(source.token().await.unwrap().secret().expose()));
     let address = Url::parse(&address_in(&bench.told.lock().unwrap()[0]).unwrap()).unwrap();
-    let redirect = address.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1;
+    let redirect = address
+        .query_pairs()
+        .find(|(name, _)| name == "redirect_uri")
+        .unwrap()
+        .1;
     assert_eq!(Url::parse(&redirect).unwrap().path(), "/");
 }
 
@@ -168,7 +177,10 @@ async fn what_is_kept_is_renewed_and_nobody_is_asked() {
     let source = bench.credentials().get().await.unwrap();
     let renewed = source.force().await.unwrap();
     assert_ne!(first.secret(), renewed.secret());
-    assert_eq!((bench.logins(), bench.server.counters().requests_of("refresh_token")), (1, 1));
+    assert_eq!(
+        (bench.logins(), bench.server.counters().requests_of("refresh_token")),
+        (1, 1)
+    );
     let loaded = load_user_credentials(bench.path()).await.unwrap();
     assert_eq!(loaded.token().await.unwrap().secret(), renewed.secret());
 }
@@ -190,7 +202,9 @@ async fn without_a_terminal_nobody_is_asked() {
     assert!(matches!(bench.credentials().get().await, Err(UserError::Nobody(None))));
     kept_but_refused(&bench).await;
     let error = bench.credentials().get().await.unwrap_err();
-    let UserError::Nobody(Some(why)) = &error else { panic!("{error:?}") };
+    let UserError::Nobody(Some(why)) = &error else {
+        panic!("{error:?}")
+    };
     assert!(why.is_reauth_required());
     assert!(error.to_string().contains("terminal"), "{error}");
 }
@@ -202,7 +216,10 @@ async fn a_failing_network_asks_nobody() {
     expire(&bench).await;
     bench.server.inject(Fault::drop_before_handling().times(100));
     let error = bench.attended(bench.credentials(), whole).get().await.unwrap_err();
-    assert!(matches!(&error, UserError::Token(error) if !error.is_reauth_required()), "{error:?}");
+    assert!(
+        matches!(&error, UserError::Token(error) if !error.is_reauth_required()),
+        "{error:?}"
+    );
     assert_eq!(bench.logins(), 1);
     bench.server.clear_faults();
 }
@@ -280,7 +297,10 @@ async fn a_confidential_client_authenticates_at_each_step() {
 #[tokio::test]
 async fn what_is_loaded_is_named_where_there_are_several() {
     let bench = Bench::new();
-    assert!(matches!(load_user_credentials(bench.path()).await, Err(UserError::NotKept)));
+    assert!(matches!(
+        load_user_credentials(bench.path()).await,
+        Err(UserError::NotKept)
+    ));
     for name in ["one", "two"] {
         let credentials = bench.credentials().profile(Profile::new(name).unwrap());
         bench.attended(credentials, whole).get().await.unwrap();
@@ -296,12 +316,20 @@ async fn what_is_loaded_is_named_where_there_are_several() {
 async fn wrong_entries_may_be_mended() {
     let bench = Bench::new();
     let (lines, entered) = mpsc::channel(4);
-    let credentials = bench.credentials().somebody_is_there(true).entered(entered).tell(|_| {});
+    let credentials = bench
+        .credentials()
+        .somebody_is_there(true)
+        .entered(entered)
+        .tell(|_| {});
     for line in ["", "two words", "and three words"] {
         lines.send(Secret::new(line)).await.unwrap();
     }
     assert!(matches!(credentials.get().await, Err(UserError::Entered(_))));
-    let credentials = bench.credentials().somebody_is_there(true).entered(mpsc::channel(1).1).tell(|_| {});
+    let credentials = bench
+        .credentials()
+        .somebody_is_there(true)
+        .entered(mpsc::channel(1).1)
+        .tell(|_| {});
     assert!(matches!(credentials.get().await, Err(UserError::NothingEntered)));
 }
 
