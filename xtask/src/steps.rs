@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::bans;
@@ -16,7 +16,8 @@ use crate::tools;
 use crate::workspace::{Member, Workspace};
 
 /// Those that run to the end by themselves.
-const EXAMPLES: [&str; 6] = [
+const EXAMPLES: [&str; 7] = [
+    "from_palantir",
     "quickstart",
     "sealed_redis",
     "share_mongo",
@@ -146,9 +147,7 @@ impl Session<'_> {
             Step::Doc => succeed(self.cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")),
             Step::Services => self.services.start(),
             Step::Test => self.tests(&["--workspace"], &[]),
-            Step::Examples => EXAMPLES
-                .iter()
-                .try_for_each(|example| succeed(self.cargo().args(["run", "--locked", "--example", example]))),
+            Step::Examples => self.examples(),
         }
     }
 
@@ -196,6 +195,10 @@ impl Session<'_> {
         // Of an earlier run.
         let _ = std::fs::remove_file(&refusals);
         command.env("STORE_TESTKIT_REFUSALS", &refusals);
+        if packages == ["--workspace"] {
+            // Built with the tests; built again by itself, each would compile all it needs anew.
+            command.env("STORE_TESTKIT_BINARIES", self.workspace.target.join("debug"));
+        }
         let mut tally = Tally::default();
         let success = stream(&mut command, |line| {
             tally.add(line);
@@ -214,16 +217,27 @@ impl Session<'_> {
         }
     }
 
+    /// Built with everything, as the tests are; whether they build by themselves `features` has seen.
+    fn examples(&self) -> Result<(), Failure> {
+        succeed(self.cargo().args(EVERY_EXAMPLE))?;
+        let folder = self.workspace.target.join("debug/examples");
+        EXAMPLES.iter().try_for_each(|example| {
+            say(&format!("-- {example}"));
+            let mut command = Command::new(folder.join(example));
+            succeed(command.current_dir(&self.workspace.root).stdin(Stdio::null()))
+        })
+    }
+
     /// Each crate builds alone, and so does each of its features: in the workspace they hide what the
     /// others are missing.
     fn features(&self) -> Result<(), Failure> {
-        self.workspace
-            .libraries()
-            .flat_map(feature_sets)
-            .try_for_each(|arguments| {
-                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-                succeed(self.cargo().args(["check", "--quiet", "--locked"]).args(arguments))
-            })
+        // What users run by one command, with no more than it asks for.
+        let examples = ["-p", "examples", "--examples"].map(str::to_owned).to_vec();
+        let sets = self.workspace.libraries().flat_map(feature_sets);
+        sets.chain([examples]).try_for_each(|arguments| {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            succeed(self.cargo().args(["check", "--quiet", "--locked"]).args(arguments))
+        })
     }
 
     fn cargo(&self) -> Command {
@@ -243,6 +257,7 @@ const CLIPPY: [&str; 8] = [
     "-D",
     "warnings",
 ];
+const EVERY_EXAMPLE: [&str; 5] = ["build", "--workspace", "--all-features", "--examples", "--locked"];
 const DOC: [&str; 5] = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
 
 /// `-p` for each, unless there is none.

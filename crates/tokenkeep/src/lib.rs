@@ -65,3 +65,16 @@ struct Readme;
 #[cfg(all(doctest, feature = "http", feature = "json"))]
 #[doc = include_str!("../../../docs/resolver.md")]
 struct ResolverPage;
+
+// And of the pages on moving over.
+#[cfg(all(doctest, feature = "http", feature = "json", feature = "login"))]
+mod migrate {
+    #[doc = include_str!("../../../docs/migrate/alf.md")]
+    struct Alf;
+    #[doc = include_str!("../../../docs/migrate/globus.md")]
+    struct Globus;
+    #[doc = include_str!("../../../docs/migrate/palantir.md")]
+    struct Palantir;
+    #[doc = include_str!("../../../docs/migrate/pancloud.md")]
+    struct Pancloud;
+}

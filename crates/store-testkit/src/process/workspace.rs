@@ -19,6 +19,9 @@ type Built = HashMap<(String, String), PathBuf>;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// Where `STORE_TESTKIT_BINARIES` names a folder that has the binary, that one is taken: a run of the
+/// whole workspace has built it already.
+///
 /// # Errors
 /// When cargo can't be started, the build fails (cargo's messages go to standard error), or the
 /// package has no such binary.
@@ -33,9 +36,18 @@ pub fn workspace_binary(package: &str, name: &str) -> io::Result<PathBuf> {
     if let Some(path) = built.get(&key) {
         return Ok(path.clone());
     }
-    let path = build(package, name)?;
+    let path = match built_before(name) {
+        Some(path) => path,
+        None => build(package, name)?,
+    };
     built.insert(key, path.clone());
     Ok(path)
+}
+
+fn built_before(name: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(std::env::var_os("STORE_TESTKIT_BINARIES")?);
+    let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    path.is_file().then_some(path)
 }
 
 fn build(package: &str, name: &str) -> io::Result<PathBuf> {
