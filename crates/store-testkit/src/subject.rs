@@ -125,7 +125,7 @@ impl<S: TokenStore> Subject<S> {
     pub async fn pass_long(&self) {
         match &self.time {
             Time::Turned(clock) => clock.advance(Duration::from_secs(365 * 86_400)),
-            Time::Real => tokio::time::sleep(Duration::from_secs(4)).await,
+            Time::Real => tokio::time::sleep(Duration::from_secs(2)).await,
         }
     }
 

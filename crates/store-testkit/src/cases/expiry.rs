@@ -5,12 +5,12 @@ use std::time::Duration;
 use auth_core::record::Record;
 use auth_core::store::{RemoveIf, StoreErrorKind, TokenStore, TokenStoreExt as _, WriteIf};
 
-use super::given::{PAST_TTL, TTL, after, first, key, load, refused, remove, save, stored, until};
+use super::given::{PAST_SHORT, PAST_TTL, SHORT, TTL, after, first, key, load, refused, remove, save, stored, until};
 use crate::Subject;
 
 /// There before its end, gone after.
 pub async fn gone_after_keep_until<S: TokenStore>(subject: &Subject<S>) {
-    let record = short_lived(subject).await;
+    let record = short_lived(subject, TTL).await;
     let before = load(subject.store(), record.key()).await;
     assert!(before.is_some(), "gone before keep_until");
     subject.pass(PAST_TTL).await;
@@ -26,16 +26,16 @@ pub async fn gone_after_keep_until<S: TokenStore>(subject: &Subject<S>) {
 
 /// A record can be made anew over one that is past.
 pub async fn absent_succeeds_over_it<S: TokenStore>(subject: &Subject<S>) {
-    let old = short_lived(subject).await;
-    subject.pass(PAST_TTL).await;
+    let old = short_lived(subject, SHORT).await;
+    subject.pass(PAST_SHORT).await;
     let new = stored(subject.store(), old.key(), "new").await;
     assert_eq!(load(subject.store(), old.key()).await, Some(new));
 }
 
 /// The version of a record that is past can't be matched any more.
 pub async fn matches_conflicts_after_it<S: TokenStore>(subject: &Subject<S>) {
-    let old = short_lived(subject).await;
-    subject.pass(PAST_TTL).await;
+    let old = short_lived(subject, SHORT).await;
+    subject.pass(PAST_SHORT).await;
     let next = after(old.key(), "next", Some(old.version()));
     let outcome = subject.store().save(&next, WriteIf::Matches(old.version())).await;
     refused(outcome, StoreErrorKind::Conflict, "a save over a record that is past");
@@ -44,8 +44,8 @@ pub async fn matches_conflicts_after_it<S: TokenStore>(subject: &Subject<S>) {
 
 /// Removing a record that is past removes nothing.
 pub async fn remove_after_it_is_false<S: TokenStore>(subject: &Subject<S>) {
-    let old = short_lived(subject).await;
-    subject.pass(PAST_TTL).await;
+    let old = short_lived(subject, SHORT).await;
+    subject.pass(PAST_SHORT).await;
     assert!(
         !remove(subject.store(), old.key(), RemoveIf::Any).await,
         "removed a record that is past"
@@ -54,9 +54,9 @@ pub async fn remove_after_it_is_false<S: TokenStore>(subject: &Subject<S>) {
 
 /// A record that is past is not listed.
 pub async fn not_listed_after_it<S: TokenStore>(subject: &Subject<S>) {
-    short_lived(subject).await;
+    short_lived(subject, SHORT).await;
     let living = stored(subject.store(), &key("living"), "x").await;
-    subject.pass(PAST_TTL).await;
+    subject.pass(PAST_SHORT).await;
     match subject.store().list_all().await {
         Ok(listed) => assert_eq!(listed, [living.listed()], "a record that is past was listed"),
         refusal => {
@@ -100,8 +100,8 @@ pub async fn past_when_saved<S: TokenStore>(subject: &Subject<S>) {
     assert_eq!(load(subject.store(), record.key()).await, Some(living));
 }
 
-async fn short_lived<S: TokenStore>(subject: &Subject<S>) -> Record {
-    let record = until(&key("short"), "short", subject.now().plus(TTL));
+async fn short_lived<S: TokenStore>(subject: &Subject<S>, lives: Duration) -> Record {
+    let record = until(&key("short"), "short", subject.now().plus(lives));
     save(subject.store(), &record, WriteIf::Absent).await;
     record
 }

@@ -13,8 +13,13 @@ use crate::refusals;
 /// A value that must never be seen outside a record's body.
 pub(crate) const CANARY: &str = "canary-7d1f-never-shown";
 
-/// The time to live of a lease that a case lets end, and a time by which it has
-/// ended: whole seconds, as some stores count.
+/// How long what a case lets end lives, and a time by which it has ended: whole
+/// seconds, as some stores count.
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
+pub(crate) const PAST_SHORT: Duration = Duration::from_millis(3_100);
+
+/// The same for what must still live when the store has answered once more, on a busy
+/// machine too.
 pub(crate) const TTL: Duration = Duration::from_secs(4);
 pub(crate) const PAST_TTL: Duration = Duration::from_millis(5_100);
 

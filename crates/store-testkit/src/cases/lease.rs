@@ -2,7 +2,9 @@
 
 use auth_core::store::{LeaseEnd, LeaseId, LeaseScope, RemoveIf, TokenStore};
 
-use super::given::{PAST_TTL, TTL, granted, granted_for, key, load, release, remove, renewed, stored};
+use super::given::{
+    PAST_SHORT, PAST_TTL, SHORT, TTL, granted, granted_for, key, load, release, remove, renewed, stored,
+};
 use crate::Subject;
 
 /// One id holds it; another does not get it.
@@ -37,8 +39,8 @@ pub async fn reentrant_same_id<S: TokenStore>(subject: &Subject<S>) {
 /// holder it stays held, however long that is.
 pub async fn expires<S: TokenStore>(subject: &Subject<S>) {
     let (mine, other) = (LeaseId::random(), LeaseId::random());
-    assert!(granted_for(subject.store(), &key("a"), &mine, TTL).await);
-    subject.pass(PAST_TTL).await;
+    assert!(granted_for(subject.store(), &key("a"), &mine, SHORT).await);
+    subject.pass(PAST_SHORT).await;
     match subject.store().capabilities().lease_end {
         LeaseEnd::ByTime => {
             assert!(
@@ -182,10 +184,10 @@ pub async fn ends_with_its_holder<S: TokenStore>(subject: &Subject<S>) {
         assert_eq!(capabilities.lease_scope, LeaseScope::Process, "{capabilities:?}");
         return;
     };
-    assert!(granted_for(&*holder, &key("a"), &LeaseId::random(), TTL).await);
+    assert!(granted_for(&*holder, &key("a"), &LeaseId::random(), SHORT).await);
     drop(holder);
     if capabilities.lease_end == LeaseEnd::ByTime {
-        subject.pass(PAST_TTL).await;
+        subject.pass(PAST_SHORT).await;
     }
     assert!(
         granted(subject.store(), &key("a"), &LeaseId::random()).await,
