@@ -87,8 +87,8 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let (file, test) = text.split_once("::")?;
+    fn parse(reference: &'a str) -> Option<Self> {
+        let (file, test) = reference.split_once("::")?;
         Some(Self { file, test })
     }
 }

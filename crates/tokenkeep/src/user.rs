@@ -210,7 +210,7 @@ impl UserCredentials {
     pub fn begin(self) -> Result<UserLogin, UserError> {
         let manager = self.built()?;
         let redirect_uri = self.console_redirect()?;
-        UserLogin::begin(manager, self.profile, redirect_uri, self.target)
+        UserLogin::begin(manager, self.profile, &redirect_uri, self.target)
     }
 
     fn built(&self) -> Result<TokenManager, UserError> {
@@ -232,7 +232,7 @@ impl UserCredentials {
                 let login = UserLogin::begin(
                     manager,
                     self.profile.clone(),
-                    self.console_redirect()?,
+                    &self.console_redirect()?,
                     self.target.clone(),
                 )?;
                 (self.person.tell)(&format!(

@@ -23,10 +23,10 @@ impl UserLogin {
     pub(super) fn begin(
         manager: TokenManager,
         profile: Profile,
-        redirect_uri: String,
+        redirect_uri: &str,
         target: Target,
     ) -> Result<Self, UserError> {
-        let (url, pending) = manager.begin_login(&redirect_uri, target)?;
+        let (url, pending) = manager.begin_login(redirect_uri, target)?;
         Ok(Self {
             manager,
             profile,
