@@ -16,8 +16,11 @@ use crate::tools;
 use crate::workspace::{Member, Workspace};
 
 /// Those that run to the end by themselves.
-const EXAMPLES: [&str; 7] = [
+const EXAMPLES: [&str; 10] = [
+    "from_alf",
+    "from_globus",
     "from_palantir",
+    "from_pancloud",
     "quickstart",
     "sealed_redis",
     "share_mongo",

@@ -86,7 +86,7 @@ fn globus_gives_tokens_of_several_resource_servers() {
     let auth = world.run("token --resource-server auth.globus.org").stdout();
     assert_eq!(
         world.server.scope_of(auth.trim()).as_deref(),
-        Some("openid profile email")
+        Some("email openid profile")
     );
 }
 
