@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::client_auth::ClientAuthMethod;
 use crate::error::{ConfigError, MissingCredential, PartialCredentials};
-use crate::provider::Provider;
+use crate::provider::{Provider, StepAuthentication};
 use crate::record::{Binding, ClientRecord};
 use crate::secret::Secret;
 
@@ -72,7 +72,9 @@ impl ClientRegistration {
         }
     }
 
-    /// Authenticates this way, whatever the provider's usual way is.
+    /// Authenticates this way, whatever the provider's usual way is. Where it is the
+    /// provider's usual way, its [ways in single steps](Provider::step_authentication)
+    /// count as if nothing had been said.
     pub fn authenticate_by(mut self, method: ClientAuthMethod) -> Self {
         self.authentication = Some(method);
         self
@@ -115,6 +117,16 @@ impl ClientRegistration {
         self.authentication.unwrap_or(self.provider.client_authentication)
     }
 
+    /// How the client authenticates in this step.
+    pub(crate) fn authentication_in(&self, step: Step) -> ClientAuthMethod {
+        let usual = self.provider.client_authentication;
+        match self.authentication {
+            Some(ClientAuthMethod::None) => ClientAuthMethod::None,
+            Some(given) if given != usual => given,
+            _ => step.own(&self.provider.step_authentication).unwrap_or(usual),
+        }
+    }
+
     /// To whom tokens of this client belong.
     pub fn binding(&self) -> Binding {
         Binding::new(
@@ -133,7 +145,11 @@ impl ClientRegistration {
     /// `PartialCredentials` if it is needed and there is none,
     /// `UnreadableSecret` if it can't be read from where it is said to be.
     pub fn secret(&self) -> Result<Option<Secret>, ConfigError> {
-        if !self.authentication().needs_secret() {
+        self.secret_for(self.authentication())
+    }
+
+    pub(crate) fn secret_for(&self, method: ClientAuthMethod) -> Result<Option<Secret>, ConfigError> {
+        if !method.needs_secret() {
             return Ok(None);
         }
         match self.secret.read()? {
@@ -141,6 +157,27 @@ impl ClientRegistration {
             _ => Err(ConfigError::PartialCredentials(PartialCredentials::new(vec![
                 MissingCredential::new("client_secret", [self.secret.to_string()]),
             ]))),
+        }
+    }
+}
+
+/// A step in which a client authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    CodeExchange,
+    Refresh,
+    Revocation,
+    /// Any other token request.
+    Token,
+}
+
+impl Step {
+    fn own(self, ways: &StepAuthentication) -> Option<ClientAuthMethod> {
+        match self {
+            Self::CodeExchange => ways.code_exchange,
+            Self::Refresh => ways.refresh,
+            Self::Revocation => ways.revocation,
+            Self::Token => None,
         }
     }
 }
@@ -220,6 +257,21 @@ mod tests {
         assert_eq!(client.secret(), Ok(None));
         let back = ClientRegistration::from_record(client.to_record());
         assert_eq!(back.authentication(), ClientAuthMethod::None);
+    }
+
+    #[test]
+    fn steps_have_their_own_way_unless_another_is_asked_for() {
+        let provider = crate::provider::foundry("foundry.example").unwrap();
+        let ways = |client: &ClientRegistration| {
+            [Step::CodeExchange, Step::Refresh, Step::Revocation].map(|step| client.authentication_in(step))
+        };
+        use ClientAuthMethod::{Basic, BasicRaw, None, Post};
+        let client = ClientRegistration::confidential(provider.clone(), "id", Secret::new("s"));
+        assert_eq!(ways(&client), [BasicRaw, Post, BasicRaw]);
+        let kept = ClientRegistration::from_record(client.clone().authenticate_by(BasicRaw).to_record());
+        assert_eq!(ways(&kept), [BasicRaw, Post, BasicRaw]);
+        assert_eq!(ways(&client.authenticate_by(Basic)), [Basic; 3]);
+        assert_eq!(ways(&ClientRegistration::public(provider, "id")), [None; 3]);
     }
 
     #[test]

@@ -3,27 +3,36 @@
 //! One file per provider that we know; no special cases elsewhere.
 
 mod auth0;
+mod foundry;
 mod generic;
+mod globus;
+mod pancloud;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use auth0::auth0;
+pub use foundry::foundry;
 pub(crate) use generic::unknown;
 pub use generic::{generic, with_endpoints};
+pub use globus::{globus, globus_at};
+pub use pancloud::{pancloud, pancloud_at};
 
 use crate::client_auth::ClientAuthMethod;
 use crate::endpoint::{EndpointUrl, Issuer};
 
 /// An authorization server: its endpoints and its habits.
 ///
-/// Made by the functions of this module ([`generic`], [`auth0`]) or by
-/// [`discovery`](crate::discovery), and changed by assigning fields.
+/// Made by the functions of this module ([`generic`], [`auth0`], [`foundry`],
+/// [`globus`], [`pancloud`]) or by [`discovery`](crate::discovery), and changed by
+/// assigning fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Provider {
-    /// The name by which people pick it: `generic`, `auth0`.
+    /// The name by which people pick it: `generic`, `auth0`, `foundry`, `globus`,
+    /// `pancloud`.
     pub name: String,
     /// The issuer (RFC 8414 section 2), where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +49,10 @@ pub struct Provider {
     /// How clients authenticate.
     #[serde(default)]
     pub client_authentication: ClientAuthMethod,
-    /// How the body of a token request is written.
+    /// How they authenticate in single steps, where that differs.
+    #[serde(default, skip_serializing_if = "StepAuthentication::is_usual")]
+    pub step_authentication: StepAuthentication,
+    /// How the bodies of token and revocation requests are written.
     #[serde(default)]
     pub body: BodyFormat,
     /// What a refresh does to the refresh token.
@@ -62,13 +74,74 @@ pub struct Provider {
     /// Extra parameters of the authorization URL.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorization_parameters: Vec<(String, String)>,
+    /// Where browsers may be sent back to.
+    #[serde(default, skip_serializing_if = "Redirects::is_usual")]
+    pub redirects: Redirects,
+    /// The service that gives an access token for a developer token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub developer_token_endpoint: Option<EndpointUrl>,
+    /// The errors by which the server says that it has done nothing, and will do it
+    /// if it is asked again: a request is then made up to three times in all, at
+    /// once. Codes are never sent again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transient_errors: Vec<String>,
     /// The prefix of the environment variables by which its users name
     /// credentials, besides ours: `PAN` for `PAN_CLIENT_ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_prefix: Option<String>,
 }
 
-/// How the body of a token request is written.
+/// How clients authenticate in single steps. `None`: as everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct StepAuthentication {
+    /// Exchanging a code (RFC 6749 section 4.1.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_exchange: Option<ClientAuthMethod>,
+    /// Refreshing (RFC 6749 section 6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<ClientAuthMethod>,
+    /// Revoking (RFC 7009 section 2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<ClientAuthMethod>,
+}
+
+/// Where browsers may be sent back to, where clients are registered with what the
+/// provider prescribes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+#[serde(default)]
+pub struct Redirects {
+    /// A page of the provider that shows the code, to be copied to a console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<EndpointUrl>,
+    /// Extra parameters of the authorization URL where the browser is sent to that
+    /// page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub console_parameters: Vec<(String, String)>,
+    /// The path of redirect URIs on this machine (RFC 8252 section 7.3), with its
+    /// first slash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loopback_path: Option<String>,
+    /// The ports to try there, in this order. `None`: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loopback_ports: Option<RangeInclusive<u16>>,
+}
+
+impl StepAuthentication {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Redirects {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How the body of a request is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "snake_case")]
@@ -138,8 +211,23 @@ mod tests {
         let mut provider = auth0("tenant.auth0.example").unwrap();
         provider.rotation = Rotation::Grace(Duration::from_millis(1500));
         provider.default_lifetime = Some(Duration::from_secs(60));
-        let text = serde_json::to_string(&provider).unwrap();
-        assert_eq!(serde_json::from_str::<Provider>(&text).unwrap(), provider);
+        for provider in [provider, foundry("foundry.example").unwrap(), globus(), pancloud()] {
+            let text = serde_json::to_string(&provider).unwrap();
+            assert_eq!(serde_json::from_str::<Provider>(&text).unwrap(), provider);
+        }
+    }
+
+    #[test]
+    fn what_is_usual_is_not_written() {
+        let text = serde_json::to_string(&auth0("tenant.auth0.example").unwrap()).unwrap();
+        for member in [
+            "step_authentication",
+            "redirects",
+            "developer_token",
+            "transient_errors",
+        ] {
+            assert!(!text.contains(member), "{text}");
+        }
     }
 
     #[test]

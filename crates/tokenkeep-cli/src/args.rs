@@ -186,10 +186,10 @@ pub(crate) struct ServerArgs {
     /// Where it revokes tokens (RFC 7009)
     #[arg(long, value_name = "URL")]
     pub(crate) revocation_endpoint: Option<String>,
-    /// Which kind it is: generic, auth0
+    /// Which kind it is: generic, auth0, foundry, globus, pancloud
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,
-    /// The domain of the tenant, with --provider auth0
+    /// The domain of the tenant with --provider auth0, the host with --provider foundry
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
     /// What a refresh does to the refresh token: strict, none, grace:SECONDS

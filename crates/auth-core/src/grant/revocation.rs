@@ -8,10 +8,11 @@ use http::{HeaderValue, Method};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
+use super::wire::body_of;
 use crate::client_auth::Placement;
-use crate::client_registration::ClientRegistration;
+use crate::client_registration::{ClientRegistration, Step};
 use crate::error::ConfigError;
-use crate::secret::{Secret, SecretBytes};
+use crate::secret::Secret;
 use crate::transport::HttpRequest;
 
 /// What kind of token is revoked (`token_type_hint`).
@@ -42,10 +43,9 @@ pub(crate) fn revocation_request(
         what: "revocation request",
         why: why.into(),
     };
-    let secret = client.secret()?;
-    let authentication = client
-        .authentication()
-        .authentication(client.client_id(), secret.as_ref());
+    let method = client.authentication_in(Step::Revocation);
+    let secret = client.secret_for(method)?;
+    let authentication = method.authentication(client.client_id(), secret.as_ref());
     let authentication = authentication.ok_or_else(|| unusable("a header can't carry the client secret"))?;
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.expose())
@@ -65,17 +65,16 @@ pub(crate) fn revocation_request(
     for (name, value) in &authentication.parameters {
         form.append_pair(name, value.expose());
     }
-    let mut request = HttpRequest::new(SecretBytes::new(form.finish().into_bytes()));
+    let form = Zeroizing::new(form.finish());
+    let (body, content_type) = body_of(form.as_bytes(), client.provider().body)?;
+    let mut request = HttpRequest::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint
         .as_str()
         .parse()
         .map_err(|_| unusable("the endpoint is no URI"))?;
     let headers = request.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/x-www-form-urlencoded"),
-    );
+    headers.insert(CONTENT_TYPE, content_type);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     if let Some(header) = header {
         headers.insert(AUTHORIZATION, header);
@@ -110,6 +109,19 @@ mod tests {
         let request = revocation_request(&client, &"tok+en".into(), TokenTypeHint::RefreshToken).unwrap();
         let body = String::from_utf8(request.body().expose().to_vec()).unwrap();
         (request.headers().get(AUTHORIZATION).cloned(), body)
+    }
+
+    #[test]
+    fn the_body_is_json_where_the_provider_wants_that() {
+        let provider = crate::provider::pancloud_at("http://127.0.0.1", "http://127.0.0.1/authorize").unwrap();
+        let client = ClientRegistration::confidential(provider, "i", Secret::new("s"));
+        let request = revocation_request(&client, &"t%".into(), TokenTypeHint::AccessToken).unwrap();
+        assert_eq!(request.headers()[CONTENT_TYPE], "application/json");
+        let body: serde_json::Value = serde_json::from_slice(request.body().expose()).unwrap();
+        let expected = serde_json::json!({
+            "client_id": "i", "client_secret": "s", "token": "t%", "token_type_hint": "access_token",
+        });
+        assert_eq!((body, request.headers().get(AUTHORIZATION)), (expected, None));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{RequestKind, TokenRequest};
 use crate::client_auth::{Authentication, Placement};
-use crate::client_registration::ClientRegistration;
+use crate::client_registration::{ClientRegistration, Step};
 use crate::error::ConfigError;
 use crate::provider::BodyFormat;
 use crate::secret::{Secret, SecretBytes};
@@ -28,9 +28,9 @@ pub(crate) fn http_request(client: &ClientRegistration, request: &TokenRequest) 
         .token_endpoint
         .as_ref()
         .ok_or(ConfigError::MissingEndpoint("token endpoint"))?;
-    let secret = client.secret()?;
-    let authentication = client
-        .authentication()
+    let method = client.authentication_in(step(&request.kind));
+    let secret = client.secret_for(method)?;
+    let authentication = method
         .authentication(client.client_id(), secret.as_ref())
         .ok_or_else(|| unusable("client secret", "it has characters that a header can't carry"))?;
     let token_url = TokenUrl::from_url(endpoint.as_url().clone());
@@ -42,6 +42,14 @@ pub(crate) fn http_request(client: &ClientRegistration, request: &TokenRequest) 
         form.headers_mut().insert(AUTHORIZATION, header);
     }
     finish(form, client.provider().body)
+}
+
+fn step(kind: &RequestKind) -> Step {
+    match kind {
+        RequestKind::AuthorizationCode { .. } => Step::CodeExchange,
+        RequestKind::RefreshToken(_) => Step::Refresh,
+        RequestKind::ClientCredentials | RequestKind::Extension { .. } => Step::Token,
+    }
 }
 
 // No `Debug`: that of `http::Request` shows the `Authorization` header.
@@ -154,14 +162,9 @@ fn replace_grant_type(form: &mut Form, grant_type: &str) {
 fn finish(form: Form, format: BodyFormat) -> Result<HttpRequest, ConfigError> {
     let (mut parts, body) = form.into_parts();
     let body = Zeroizing::new(body);
-    let (body, content_type) = match format {
-        BodyFormat::Form => (SecretBytes::new(body.to_vec()), "application/x-www-form-urlencoded"),
-        BodyFormat::Json => (json_body(&body)?, "application/json"),
-    };
+    let (body, content_type) = body_of(&body, format)?;
     parts.method = Method::POST;
-    parts
-        .headers
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    parts.headers.insert(CONTENT_TYPE, content_type);
     parts
         .headers
         .insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -171,14 +174,23 @@ fn finish(form: Form, format: BodyFormat) -> Result<HttpRequest, ConfigError> {
     Ok(HttpRequest::from_parts(parts, body))
 }
 
+/// These parameters, encoded as a form, in this format; with its type.
+pub(super) fn body_of(form: &[u8], format: BodyFormat) -> Result<(SecretBytes, HeaderValue), ConfigError> {
+    let (body, content_type) = match format {
+        BodyFormat::Form => (SecretBytes::new(form.to_vec()), "application/x-www-form-urlencoded"),
+        BodyFormat::Json => (json_body(form)?, "application/json"),
+    };
+    Ok((body, HeaderValue::from_static(content_type)))
+}
+
 fn json_body(form: &[u8]) -> Result<SecretBytes, ConfigError> {
     let mut object = serde_json::Map::new();
     for (name, value) in form_urlencoded::parse(form) {
         if object.insert(name.into_owned(), value.into_owned().into()).is_some() {
-            return Err(unusable("token request", "a JSON body can't carry a parameter twice"));
+            return Err(unusable("request", "a JSON body can't carry a parameter twice"));
         }
     }
-    let body = serde_json::to_vec(&object).map_err(|_| unusable("token request", "it is no JSON"))?;
+    let body = serde_json::to_vec(&object).map_err(|_| unusable("request", "it is no JSON"))?;
     Ok(SecretBytes::new(body))
 }
 

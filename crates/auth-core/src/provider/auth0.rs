@@ -11,6 +11,11 @@ use crate::endpoint::{EndpointError, EndpointUrl, Issuer};
 /// configured, so it is taken as strict; set [`Provider::rotation`] to what the
 /// tenant has.
 ///
+/// Which API a token is for is said by the audience of the
+/// [target](crate::Target::audience). An answer that does not say how long the token
+/// lives means the token expiration that the API has in the tenant's settings: set
+/// [`Provider::default_lifetime`] to that, or a little less.
+///
 /// # Errors
 /// [`EndpointError`] if the domain makes no URL.
 pub fn auth0(domain: &str) -> Result<Provider, EndpointError> {

@@ -1,6 +1,6 @@
 //! Any authorization server that keeps to the standards.
 
-use super::{BodyFormat, Provider, Rotation};
+use super::{BodyFormat, Provider, Redirects, Rotation, StepAuthentication};
 use crate::client_auth::ClientAuthMethod;
 use crate::endpoint::{EndpointUrl, Issuer};
 
@@ -35,6 +35,7 @@ pub(super) fn bare(name: &str) -> Provider {
         token_endpoint: None,
         revocation_endpoint: None,
         client_authentication: ClientAuthMethod::Basic,
+        step_authentication: StepAuthentication::default(),
         body: BodyFormat::Form,
         rotation: Rotation::Strict,
         default_lifetime: None,
@@ -42,6 +43,9 @@ pub(super) fn bare(name: &str) -> Provider {
         issuer_in_callback: false,
         default_scopes: Vec::new(),
         authorization_parameters: Vec::new(),
+        redirects: Redirects::default(),
+        developer_token_endpoint: None,
+        transient_errors: Vec::new(),
         environment_prefix: None,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::core::Core;
 use crate::client_registration::ClientRegistration;
 use crate::error::TokenError;
-use crate::grant::{TokenRequest, http_request};
+use crate::grant::{RequestKind, TokenRequest, http_request};
 use crate::record::AccessEntry;
 use crate::secret::Secret;
 use crate::target::Target;
@@ -14,11 +14,15 @@ use crate::transport::{HttpRequest, TransportError};
 
 const LIFETIME_LEAST: Duration = Duration::from_secs(10);
 
+/// How often a request is made, where the server says that it has done nothing.
+const ATTEMPTS_AT_ONCE: u32 = 3;
+
 /// A request that is ready to be sent: everything that can fail before the network
 /// has been done.
 pub(crate) struct Prepared {
     request: HttpRequest,
     secrets: Vec<Secret>,
+    attempts: u32,
 }
 
 /// What a request came to, and how long it took.
@@ -33,23 +37,46 @@ pub(crate) fn prepare(client: &ClientRegistration, request: &TokenRequest) -> Re
     let http = http_request(client, request).map_err(config)?;
     let client_secret = client.secret().map_err(config)?;
     let secrets = request.secrets().into_iter().chain(&client_secret).cloned().collect();
-    Ok(Prepared { request: http, secrets })
+    // A code that is sent again may count as stolen (RFC 6749 section 4.1.2).
+    let attempts = match request.kind {
+        RequestKind::AuthorizationCode { .. } => 1,
+        _ => ATTEMPTS_AT_ONCE,
+    };
+    Ok(Prepared {
+        request: http,
+        secrets,
+        attempts,
+    })
 }
 
-/// Sends it, once.
+/// Sends it, once; again only where the provider's
+/// [transient errors](crate::Provider::transient_errors) have the answer, all within
+/// the time of one request.
 pub(crate) async fn send(core: &Core, prepared: Prepared) -> Sent {
     let clock = &core.options.clock;
     let begun = clock.monotonic();
     let limit = clock.sleep(core.options.timing.budget);
     let answer = tokio::select! {
-        answer = core.transport.send(prepared.request) => answer,
+        answer = send_while_transient(core, &prepared) => answer,
         () = limit => Err(TransportError::ambiguous("no answer within the time allowed").timed_out()),
     };
-    let secrets: Vec<&Secret> = prepared.secrets.iter().collect();
-    let answer = answer.map(|response| read_answer(&response, &secrets, clock.now()));
     Sent {
         answer,
         took: clock.monotonic().saturating_sub(begun),
+    }
+}
+
+async fn send_while_transient(core: &Core, prepared: &Prepared) -> Result<Answer, TransportError> {
+    let secrets: Vec<&Secret> = prepared.secrets.iter().collect();
+    let transient = &core.client.provider().transient_errors;
+    let mut attempt = 1;
+    loop {
+        let response = core.transport.send(prepared.request.clone()).await?;
+        let answer = read_answer(&response, &secrets, core.options.clock.now());
+        if attempt == prepared.attempts || !answer.is_refused_with(transient) {
+            return Ok(answer);
+        }
+        attempt += 1;
     }
 }
 

@@ -42,6 +42,17 @@ impl Answer {
             _ => false,
         }
     }
+
+    /// Whether it is a refusal whose code or description is one of these.
+    pub(crate) fn is_refused_with(&self, codes: &[String]) -> bool {
+        match self {
+            Self::Refused(refusal) => [&refusal.code, &refusal.description]
+                .into_iter()
+                .flatten()
+                .any(|said| codes.contains(said)),
+            _ => false,
+        }
+    }
 }
 
 /// Reads an answer. `sent` are the secrets of the request: a server that echoes

@@ -109,7 +109,7 @@ impl TokenResponse {
                 .0
                 .or(wire.refresh_expires_in.0)
                 .filter(|d| !d.is_zero()),
-            scope: wire.scope.0,
+            scope: wire.scope.0.or(wire.scopes.0),
             // A side show: a bad one must not cost the tokens beside it.
             id_token: token("id_token", wire.id_token.0).unwrap_or(None),
         })
@@ -132,6 +132,9 @@ struct Wire {
     refresh_expires_in: Seconds,
     #[serde(default)]
     scope: Scopes,
+    /// Foundry's name for it.
+    #[serde(default)]
+    scopes: Scopes,
     #[serde(default)]
     id_token: Text,
 }
@@ -257,6 +260,8 @@ mod tests {
         assert_eq!(response.token_type, "Bearer");
         assert_eq!(response.refresh_token, None);
         assert_eq!(response.scope, Some(vec!["x".into(), "y".into()]));
+        let named_otherwise = TokenResponse::parse(br#"{"access_token":"a","scopes":"x y"}"#).unwrap();
+        assert_eq!(named_otherwise.scope, response.scope);
     }
 
     #[test]

@@ -183,7 +183,12 @@ fn authorization_url(
     for resource in target.resource_names() {
         query.append_pair("resource", resource);
     }
-    for (name, value) in &client.provider().authorization_parameters {
+    let provider = client.provider();
+    let of_console = match &provider.redirects.console {
+        Some(console) if console.as_str() == redirect_uri => &provider.redirects.console_parameters[..],
+        _ => &[],
+    };
+    for (name, value) in of_console.iter().chain(&provider.authorization_parameters) {
         query.append_pair(name, value);
     }
     drop(query);

@@ -2,6 +2,7 @@
 //! the answer, if that is quicker.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokenkeep::clock::Timestamp;
@@ -29,7 +30,7 @@ pub(super) async fn run(session: &Session, plan: &Plan, args: &BrowserArgs) -> R
     let login = LoopbackLogin::new(session.manager(plan.registration.clone())?)
         .profile(session.profile().clone())
         .target(plan.target.clone())
-        .listener(listener(&plan.redirect_uri, &args.listen)?)
+        .listener(listener(plan, &args.listen)?)
         .browser(browser(args))
         .timeout(args.timeout.unwrap_or(TIMEOUT))
         .return_to("your terminal")
@@ -88,17 +89,31 @@ fn browser(args: &BrowserArgs) -> Browser {
 }
 
 /// Listens where the redirect URI leads to; at the addresses named, if any are.
-fn listener(redirect_uri: &str, addresses: &[SocketAddr]) -> Result<ListenerConfig> {
-    let Some((address, path)) = parse(redirect_uri) else {
+fn listener(plan: &Plan, addresses: &[SocketAddr]) -> Result<ListenerConfig> {
+    let Some((address, path)) = parse(&plan.redirect_uri) else {
         let why = "nobody can listen there: it is to be http://127.0.0.1, or http://[::1], with a path";
         return Err(unusable("redirect_uri", why).hint("for another place: --flow paste"));
     };
     let of_path = |error| Failure::of(Exit::Configuration, error);
     let config = ListenerConfig::default().path(&path).map_err(of_path)?;
-    let addresses = if addresses.is_empty() { &[address] } else { addresses };
+    let usual;
+    let addresses = if addresses.is_empty() {
+        usual = usual_addresses(address, plan.registration.provider().redirects.loopback_ports.clone());
+        &usual[..]
+    } else {
+        addresses
+    };
     let add = |config: ListenerConfig, address: &SocketAddr| config.address(*address);
     let config = addresses.iter().try_fold(config, add);
     config.map_err(|error| Failure::of(Exit::Usage, error))
+}
+
+/// With a port that is said, or else with those of the provider.
+fn usual_addresses(address: SocketAddr, ports: Option<RangeInclusive<u16>>) -> Vec<SocketAddr> {
+    match ports {
+        Some(ports) if address.port() == 0 => ports.map(|port| SocketAddr::new(address.ip(), port)).collect(),
+        _ => vec![address],
+    }
 }
 
 /// The address (port 0 where none is said) and the path.

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use tokenkeep::client_auth::ClientAuthMethod;
+use tokenkeep::provider::Redirects;
 use tokenkeep::record::{ClientRecord, GrantRecord};
 use tokenkeep::{ClientRegistration, SecretSource, Target};
 
@@ -18,8 +19,9 @@ use crate::settings::{build_target, pick, pick_words};
 
 /// Where the browser goes in the end: to us, or, at a login by paste, to nobody, but
 /// the address bar shows what is to be pasted. One address to register for both; the
-/// port is free (RFC 8252 section 7.3).
-const REDIRECT_URI: &str = "http://127.0.0.1/callback";
+/// port is free (RFC 8252 section 7.3). Some providers prescribe others.
+const REDIRECT_HERE: &str = "http://127.0.0.1";
+const REDIRECT_PATH: &str = "/callback";
 
 /// What the login is to be.
 pub(super) struct Plan {
@@ -38,11 +40,11 @@ impl Plan {
     ) -> Result<Self> {
         let config = &session.settings.config;
         let redirect_uri = pick(args.redirect_uri.as_ref(), "redirect_uri", config.redirect_uri.as_ref())?;
-        let redirect_uri = redirect_uri.unwrap_or_else(|| REDIRECT_URI.to_owned());
-        let flow = flow(session, args, grant, &redirect_uri)?;
+        let flow = flow(session, args, grant, redirect_uri.as_deref().unwrap_or(REDIRECT_HERE))?;
         let way = client_auth(session, &args.client)?;
         let client_id = client_id(session, args, stored, flow)?;
         let provider = provider::resolve(session, &args.server, stored, flow).await?;
+        let redirect_uri = redirect_uri.unwrap_or_else(|| usual_redirect_uri(&provider.redirects, flow));
         let target = target(session, &args.target, grant, &provider.default_scopes)?;
         let same = stored.filter(|stored| stored.client_id == client_id);
         let kept_way = same.and_then(|same| same.authentication);
@@ -93,6 +95,16 @@ fn flow(session: &Session, args: &Login, grant: Option<&GrantRecord>, redirect_u
              a service, --flow token for a token you have",
         )
     })
+}
+
+fn usual_redirect_uri(redirects: &Redirects, flow: Flow) -> String {
+    match &redirects.console {
+        Some(console) if flow == Flow::Paste => console.as_str().to_owned(),
+        _ => {
+            let path = redirects.loopback_path.as_deref().unwrap_or(REDIRECT_PATH);
+            format!("{REDIRECT_HERE}{path}")
+        }
+    }
 }
 
 /// By a browser that comes back to us, where somebody is there to see it and it can.

@@ -26,7 +26,7 @@ pub(super) async fn resolve(
 ) -> Result<Provider> {
     let named = Named::resolve(session, args)?;
     let mut provider = match (&named.kind, stored) {
-        (Some(kind), _) => kind.provider()?,
+        (Some(kind), _) => kind.provider(),
         (None, Some(stored)) => stored.provider.clone(),
         (None, None) if flow == Flow::Token => without_endpoints()?,
         (None, None) => return Err(missing(session, "issuer", "--issuer or --token-endpoint")),
@@ -53,7 +53,7 @@ pub(in crate::commands) fn as_named(
 ) -> Result<Provider> {
     let named = Named::resolve(session, args)?;
     let provider = match (&named.kind, stored) {
-        (Some(kind), _) => kind.provider()?,
+        (Some(kind), _) => kind.provider(),
         (None, Some(stored)) => stored.provider.clone(),
         (None, None) => without_endpoints()?,
     };
@@ -63,14 +63,15 @@ pub(in crate::commands) fn as_named(
 /// How the authorization server is named, if it is.
 struct Named {
     kind: Option<Kind>,
+    token: Option<EndpointUrl>,
     authorization: Option<EndpointUrl>,
     revocation: Option<EndpointUrl>,
 }
 
 enum Kind {
-    Auth0(String),
     Endpoints { issuer: Option<Issuer>, token: EndpointUrl },
     Issuer(Issuer),
+    Known(Box<Provider>),
 }
 
 impl Named {
@@ -96,19 +97,18 @@ impl Named {
         )?;
         let issuer = issuer.map(|text| Issuer::new(text).map_err(|error| unusable("issuer", error)));
         let issuer = issuer.transpose()?;
-        let kind = match (name.as_deref(), domain, token, issuer) {
-            (Some("auth0"), Some(domain), ..) => Some(Kind::Auth0(domain)),
-            (Some("auth0"), None, ..) => return Err(missing(session, "domain", "--domain")),
-            (None | Some("generic"), None, Some(token), issuer) => {
-                let token = endpoint("token_endpoint", &token)?;
-                Some(Kind::Endpoints { issuer, token })
+        let token = token.map(|url| endpoint("token_endpoint", &url)).transpose()?;
+        let kind = match (name.as_deref(), token.clone(), issuer) {
+            (Some(name), ..) if name != "generic" => {
+                Some(Kind::Known(Box::new(known(session, name, domain.as_deref())?)))
             }
-            (None | Some("generic"), None, None, issuer) => issuer.map(Kind::Issuer),
-            (None | Some("generic"), Some(_), ..) => return Err(unusable("domain", "it goes with --provider auth0")),
-            (Some(_), ..) => return Err(unusable("provider", "there are generic and auth0")),
+            _ if domain.is_some() => return Err(unusable("domain", "it goes with --provider auth0 or foundry")),
+            (_, Some(token), issuer) => Some(Kind::Endpoints { issuer, token }),
+            (_, None, issuer) => issuer.map(Kind::Issuer),
         };
         Ok(Self {
             kind,
+            token,
             authorization,
             revocation,
         })
@@ -116,6 +116,7 @@ impl Named {
 
     /// The provider with what was said of it one by one.
     fn change(self, session: &Session, args: &ServerArgs, mut provider: Provider) -> Result<Provider> {
+        provider.token_endpoint = self.token.or(provider.token_endpoint);
         provider.authorization_endpoint = self.authorization.or(provider.authorization_endpoint);
         provider.revocation_endpoint = self.revocation.or(provider.revocation_endpoint);
         let config = &session.settings.config;
@@ -135,16 +136,35 @@ impl Named {
 }
 
 impl Kind {
-    fn provider(&self) -> Result<Provider> {
-        Ok(match self {
-            Self::Auth0(domain) => provider::auth0(domain).map_err(|error| unusable("domain", error))?,
+    fn provider(&self) -> Provider {
+        match self {
             Self::Endpoints { issuer, token } => {
                 let mut provider = provider::with_endpoints(token.clone(), None);
                 provider.issuer.clone_from(issuer);
                 provider
             }
             Self::Issuer(issuer) => provider::generic(issuer.clone()),
-        })
+            Self::Known(provider) => (**provider).clone(),
+        }
+    }
+}
+
+/// A provider by its name, and the place where it is, if there is more than one.
+fn known(session: &Session, name: &str, domain: Option<&str>) -> Result<Provider> {
+    let place = || domain.ok_or_else(|| missing(session, "domain", "--domain"));
+    let no_url = |error| unusable("domain", error);
+    match name {
+        "auth0" => provider::auth0(place()?).map_err(no_url),
+        "foundry" => provider::foundry(place()?).map_err(no_url),
+        "globus" | "pancloud" if domain.is_some() => {
+            Err(unusable("domain", "it goes with --provider auth0 or foundry"))
+        }
+        "globus" => Ok(provider::globus()),
+        "pancloud" => Ok(provider::pancloud()),
+        _ => Err(unusable(
+            "provider",
+            "there are generic, auth0, foundry, globus and pancloud",
+        )),
     }
 }
 
