@@ -24,6 +24,7 @@ mod providers;
 mod record;
 mod yup;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -156,6 +157,9 @@ pub fn read(format: Format, content: &[u8]) -> Result<Vec<Entry>, FormatError> {
     if content.starts_with(SQLITE) {
         return Err(FormatError::of_file(Problem::DatabaseNeedsFile));
     }
+    if let Some(other) = Format::detect(content).filter(|found| *found != format) {
+        return Err(FormatError::of_file(Problem::Other(other.as_str())));
+    }
     let text = std::str::from_utf8(content).map_err(|error| json::not_text(content, error.valid_up_to()))?;
     let entries = match format {
         Format::Pancloud => pancloud::read(json::Json::parse(text)?)?,
@@ -198,10 +202,15 @@ fn checked(mut entries: Vec<Entry>) -> Result<Vec<Entry>, FormatError> {
         return Err(FormatError::of_file(Problem::TooManyEntries));
     }
     entries.sort_by(|one, other| one.name.cmp(&other.name));
-    match entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
-        Some(pair) => Err(FormatError::of_entry(&pair[0].name, Problem::Twice)),
-        None => Ok(entries),
+    let mut profiles = BTreeSet::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let same_name = index > 0 && entries[index - 1].name == entry.name;
+        let same_profile = |imported: &Imported| !profiles.insert(imported.profile.clone());
+        if same_name || entry.found.as_ref().is_ok_and(same_profile) {
+            return Err(FormatError::of_entry(&entry.name, Problem::Twice));
+        }
     }
+    Ok(entries)
 }
 
 impl Imported {

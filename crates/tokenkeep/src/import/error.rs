@@ -44,6 +44,9 @@ pub enum Problem {
     /// It is missing, although something else needs it.
     #[error("is missing")]
     Missing,
+    /// It is the file of another client.
+    #[error("it is a file of the format {0}")]
+    Other(&'static str),
     /// It is over, and there is nothing by which another could be had.
     #[error("has expired, and nothing else is there")]
     Over,

@@ -44,7 +44,11 @@ pub fn lost(format: Format, profile: &Imported) -> Vec<&'static str> {
         Format::Globus => &[(client, "the client id and its secret"), (id_token, "the ID token")],
         Format::Yup => &[],
     };
-    losses.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| *what).collect()
+    losses
+        .iter()
+        .filter(|(is_so, _)| *is_so)
+        .map(|(_, what)| *what)
+        .collect()
 }
 
 /// A name as a profile: as it is where it can be one, else escaped.
@@ -54,7 +58,9 @@ pub(super) fn profile_of(name: &str) -> Profile {
 
 /// The name that [`profile_of`] had.
 pub(super) fn name_of(profile: &Profile) -> String {
-    let parts = profile.parts().filter(|parts| profile.as_str().contains('%') && parts.len() == 1);
+    let parts = profile
+        .parts()
+        .filter(|parts| profile.as_str().contains('%') && parts.len() == 1);
     match parts.and_then(|parts| parts.into_iter().next()) {
         Some(name) => name,
         None => profile.as_str().to_owned(),

@@ -26,7 +26,9 @@ pub(super) fn scopes(text: &str, separator: impl Fn(char) -> bool) -> Result<Vec
     let words = text.split(separator).map(str::trim).filter(|word| !word.is_empty());
     words
         .map(|word| {
-            let allowed = word.bytes().all(|byte| (0x21..0x7f).contains(&byte) && !b"\"\\".contains(&byte));
+            let allowed = word
+                .bytes()
+                .all(|byte| (0x21..0x7f).contains(&byte) && !b"\"\\".contains(&byte));
             if allowed && word.len() <= VALUE_MAX {
                 Ok(word.to_owned())
             } else {

@@ -7,14 +7,14 @@ mod database;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use auth_core::{Profile, Target};
+use auth_core::{Profile, Target, provider};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::error::{FormatError, Problem};
 use super::fields::{required, scopes};
 use super::json::{Json, Object};
-use super::{Entry, Imported, ImportedToken, Written, export, providers};
+use super::{Entry, Imported, ImportedToken, Written, export};
 use auth_core::secret::SecretBytes;
 
 const NAMESPACE: &str = "DEFAULT";
@@ -72,9 +72,14 @@ struct Row {
 /// A resource server with a refresh token is a login of its own; the others of a namespace are one together.
 fn entries(rows: Vec<Row>) -> Result<Vec<Entry>, FormatError> {
     let mut entries = Vec::new();
-    let mut together: BTreeMap<String, Result<Imported, FormatError>> = BTreeMap::new();
+    let mut together = BTreeMap::new();
     let mut seen = Vec::new();
-    for Row { namespace, server, data } in rows {
+    for Row {
+        namespace,
+        server,
+        data,
+    } in rows
+    {
         let profile = Profile::from_parts([&namespace, &server]);
         let name = profile.as_str().to_owned();
         if seen.contains(&name) {
@@ -84,40 +89,42 @@ fn entries(rows: Vec<Row>) -> Result<Vec<Entry>, FormatError> {
         seen.push(name.clone());
         match tokens.map_err(|error| error.within(&name)) {
             Ok((token, Some(refresh_token))) => {
-                let found = providers::globus().map(|provider| {
-                    let mut imported = Imported::new(profile, provider);
-                    imported.target = token.target.clone();
-                    imported.refresh_token = Some(refresh_token);
-                    imported.tokens.push(token);
-                    imported
+                let mut imported = Imported::new(profile, provider::globus());
+                imported.target = token.target.clone();
+                imported.refresh_token = Some(refresh_token);
+                imported.tokens.push(token);
+                entries.push(Entry {
+                    name,
+                    found: Ok(imported),
                 });
-                entries.push(Entry { name, found });
             }
-            Ok((token, None)) => add(&mut together, &namespace, token)?,
-            Err(error) => entries.push(Entry { name, found: Err(error) }),
+            Ok((token, None)) => add(&mut together, &namespace, token),
+            Err(error) => entries.push(Entry {
+                name,
+                found: Err(error),
+            }),
         }
     }
-    entries.extend(together.into_iter().map(|(name, found)| Entry { name, found }));
+    entries.extend(together.into_iter().map(|(name, imported)| Entry {
+        name,
+        found: Ok(imported),
+    }));
     Ok(entries)
 }
 
-fn add(
-    together: &mut BTreeMap<String, Result<Imported, FormatError>>,
-    namespace: &str,
-    token: ImportedToken,
-) -> Result<(), FormatError> {
+fn add(together: &mut BTreeMap<String, Imported>, namespace: &str, token: ImportedToken) {
     let profile = Profile::from_parts([namespace]);
     let name = profile.as_str().to_owned();
-    let first = Imported::new(profile, providers::globus()?);
-    if let Ok(imported) = together.entry(name).or_insert(Ok(first)) {
-        // Alone, it is what the profile hands out by itself.
-        imported.target = match imported.tokens.is_empty() {
-            true => token.target.clone(),
-            false => Target::new(),
-        };
-        imported.tokens.push(token);
-    }
-    Ok(())
+    let imported = together
+        .entry(name)
+        .or_insert_with(|| Imported::new(profile, provider::globus()));
+    // Alone, it is what the profile hands out by itself.
+    imported.target = if imported.tokens.is_empty() {
+        token.target.clone()
+    } else {
+        Target::new()
+    };
+    imported.tokens.push(token);
 }
 
 type Tokens = (ImportedToken, Option<auth_core::Secret>);

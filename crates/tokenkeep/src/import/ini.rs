@@ -137,7 +137,10 @@ impl Ini {
 
 impl Section {
     fn option(&self, name: &str) -> Option<&str> {
-        self.options.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.options
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 

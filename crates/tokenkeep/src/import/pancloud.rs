@@ -1,7 +1,7 @@
 //! pancloud's `credentials.json`, a TinyDB of version 3: `{"profiles": {ID: {…}}}`, each document one profile by
 //! its field `profile`, the other four fields text or null.
 
-use auth_core::{Secret, Target};
+use auth_core::{Secret, Target, provider};
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use zeroize::Zeroizing;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::error::{FormatError, Problem};
 use super::fields::required;
 use super::json::{Json, Object};
-use super::{Entry, Imported, ImportedToken, Written, export, jwt, providers};
+use super::{Entry, Imported, ImportedToken, Written, export, jwt};
 
 const TABLE: &str = "profiles";
 
@@ -20,7 +20,10 @@ pub(super) fn is_one(json: &Json) -> bool {
 
 pub(super) fn read(file: Json) -> Result<Vec<Entry>, FormatError> {
     let documents = file.object()?.take_object(TABLE)?.into_members();
-    documents.into_iter().map(|(id, document)| entry(&id, document)).collect()
+    documents
+        .into_iter()
+        .map(|(id, document)| entry(&id, document))
+        .collect()
 }
 
 /// A document without a name can be no entry: nobody could ask for it.
@@ -37,7 +40,7 @@ fn entry(id: &str, document: Json) -> Result<Entry, FormatError> {
 }
 
 fn imported(name: &str, mut document: Object) -> Result<Imported, FormatError> {
-    let mut imported = Imported::new(export::profile_of(name), providers::pancloud()?);
+    let mut imported = Imported::new(export::profile_of(name), provider::pancloud());
     imported.client_id = document.word("client_id")?;
     imported.client_secret = document.credential("client_secret")?;
     imported.refresh_token = document.credential("refresh_token")?;
@@ -65,7 +68,8 @@ pub(super) fn write(profiles: &[Imported]) -> Written {
     let file = File {
         profiles: Documents(documents?),
     };
-    file.serialize(&mut serializer).map_err(|error| FormatError::io(error.into()))?;
+    file.serialize(&mut serializer)
+        .map_err(|error| FormatError::io(error.into()))?;
     Ok(export::in_ascii(&bytes))
 }
 
@@ -109,6 +113,10 @@ struct Document<'a> {
 
 impl Serialize for Documents<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map((1..).zip(&self.0).map(|(id, document): (u64, _)| (id.to_string(), document)))
+        serializer.collect_map(
+            (1..)
+                .zip(&self.0)
+                .map(|(id, document): (u64, _)| (id.to_string(), document)),
+        )
     }
 }

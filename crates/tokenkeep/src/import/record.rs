@@ -84,7 +84,9 @@ impl Imported {
         if let Some(grant) = grant.filter(|grant| grant.ended.is_none()) {
             imported.target = grant.recipe.target;
             imported.refresh_token = grant.refresh_token;
-            let own = grant.access.map(|access| ImportedToken::of_entry(imported.target.clone(), access));
+            let own = grant
+                .access
+                .map(|access| ImportedToken::of_entry(imported.target.clone(), access));
             imported.tokens.extend(own);
         }
         imported

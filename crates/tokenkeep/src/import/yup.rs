@@ -13,7 +13,10 @@ const NAME: &str = "default";
 
 pub(super) fn is_one(json: &Json) -> bool {
     let Json::List(list) = json else { return false };
-    let is_entry = |item: &Json| item.as_object().is_some_and(|item| item.has("scopes") && item.has("token"));
+    let is_entry = |item: &Json| {
+        item.as_object()
+            .is_some_and(|item| item.has("scopes") && item.has("token"))
+    };
     !list.is_empty() && list.iter().all(is_entry)
 }
 

@@ -24,7 +24,10 @@ pub(super) fn rows(path: &Path) -> Result<Vec<Row>, FormatError> {
         )
         .map_err(unreadable)?;
     if !matches!(schema.as_str(), "1" | "2") {
-        return Err(FormatError::of_field("database_schema_version", Problem::Version("1 and 2")));
+        return Err(FormatError::of_field(
+            "database_schema_version",
+            Problem::Version("1 and 2"),
+        ));
     }
     let mut statement = connection
         .prepare("SELECT namespace, resource_server, token_data_json FROM token_storage LIMIT ?1")
@@ -34,12 +37,19 @@ pub(super) fn rows(path: &Path) -> Result<Vec<Row>, FormatError> {
         let json: String = row.get(2)?;
         Ok((row.get(0)?, row.get(1)?, Zeroizing::new(json)))
     });
-    found.map_err(unreadable)?.map(|row| parsed(row.map_err(unreadable)?)).collect()
+    found
+        .map_err(unreadable)?
+        .map(|row| parsed(row.map_err(unreadable)?))
+        .collect()
 }
 
 fn parsed((namespace, server, json): (String, String, Zeroizing<String>)) -> Result<Row, FormatError> {
     let data = Json::parse(&json).map_err(|error| error.within(&format!("{namespace}/{server}")))?;
-    Ok(Row { namespace, server, data })
+    Ok(Row {
+        namespace,
+        server,
+        data,
+    })
 }
 
 // The driver's text may quote what is there.

@@ -27,11 +27,24 @@ fn of_numbers(list: &[Json]) -> Option<i64> {
         _ => None,
     });
     let numbers: Vec<i64> = numbers.collect::<Option<_>>()?;
-    let [year, day, hour, minute, second, _nanosecond, offset_hours, offset_minutes, offset_seconds] = *numbers else {
+    let [
+        year,
+        day,
+        hour,
+        minute,
+        second,
+        _nanosecond,
+        offset_hours,
+        offset_minutes,
+        offset_seconds,
+    ] = *numbers
+    else {
         return None;
     };
     let days = (1..=366).contains(&day).then(|| days_before(year))?? + day - 1;
-    let offset = offset_hours.checked_mul(3600)?.checked_add(offset_minutes.checked_mul(60)?)?;
+    let offset = offset_hours
+        .checked_mul(3600)?
+        .checked_add(offset_minutes.checked_mul(60)?)?;
     Some(days * DAY + clock(hour, minute, second)? - offset.checked_add(offset_seconds)?)
 }
 
@@ -55,11 +68,20 @@ fn offset_of(text: &str) -> Option<i64> {
     let parts = text.get(1..)?.split(':').map(|part| part.parse().ok());
     let parts: Vec<i64> = parts.collect::<Option<_>>()?;
     let weights = [3600, 60, 1];
-    (parts.len() <= 3).then(|| sign * parts.iter().zip(weights).map(|(part, weight)| part * weight).sum::<i64>())
+    (parts.len() <= 3).then(|| {
+        sign * parts
+            .iter()
+            .zip(weights)
+            .map(|(part, weight)| part * weight)
+            .sum::<i64>()
+    })
 }
 
 fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
-    let parsed: Vec<i64> = text.split(separator).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let parsed: Vec<i64> = text
+        .split(separator)
+        .map(|part| part.parse().ok())
+        .collect::<Option<_>>()?;
     parsed.try_into().ok()
 }
 
@@ -81,7 +103,9 @@ fn day_of_year(year: i64, month: i64, day: i64) -> Option<i64> {
     let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let before = usize::try_from(month).ok()?.checked_sub(1)?;
     let length = *lengths.get(before)?;
-    (1..=length).contains(&day).then(|| lengths[..before].iter().sum::<i64>() + day - 1)
+    (1..=length)
+        .contains(&day)
+        .then(|| lengths[..before].iter().sum::<i64>() + day - 1)
 }
 
 #[cfg(test)]
@@ -89,7 +113,10 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Option<i64> {
-        let mut object = Json::parse(&format!("{{\"expires_at\":{json}}}")).unwrap().object().unwrap();
+        let mut object = Json::parse(&format!("{{\"expires_at\":{json}}}"))
+            .unwrap()
+            .object()
+            .unwrap();
         expiry(&mut object).ok().flatten().map(Timestamp::unix_seconds)
     }
 
