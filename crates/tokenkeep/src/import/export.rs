@@ -4,7 +4,7 @@ use auth_core::secret::SecretBytes;
 use auth_core::{Profile, Secret};
 
 use super::error::{FormatError, Problem};
-use super::{Format, Imported, Written, foundry, globus, pancloud};
+use super::{Format, Imported, foundry, globus, pancloud};
 
 /// Writes the file that the client of this format reads.
 ///

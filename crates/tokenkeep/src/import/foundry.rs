@@ -5,7 +5,7 @@ use auth_core::{Secret, Target};
 
 use super::error::{FormatError, Problem};
 use super::fields::{credential, required, scopes};
-use super::ini::{DEFAULT, Ini, Section, escaped};
+use super::ini::{Ini, Section, escaped};
 use super::{Entry, Imported, ImportedToken, Written, export, providers};
 use auth_core::secret::SecretBytes;
 
@@ -62,7 +62,7 @@ fn imported(ini: &Ini, section: &Section) -> Result<Imported, FormatError> {
 
 /// Writes them as `configparser` does, a percent sign doubled, so that it comes back as one.
 pub(super) fn write(profiles: &[Imported]) -> Written {
-    let mut text = String::with_capacity(64 * 1024);
+    let mut text = Vec::with_capacity(64 * 1024);
     let mut sections = Vec::new();
     for profile in profiles {
         let within = |error: FormatError| error.within(profile.profile.as_str());
@@ -72,16 +72,16 @@ pub(super) fn write(profiles: &[Imported]) -> Written {
             return Err(within(FormatError::of_field("token_uri", problem)));
         }
         let options = options(profile).map_err(within)?;
-        text.push_str(&format!("[{section}]\n"));
+        text.extend(format!("[{section}]\n").into_bytes());
         for (name, value) in OPTIONS.into_iter().zip(options) {
             if let Some(value) = value {
-                text.push_str(&format!("{name} = {}\n", escaped(&value)));
+                text.extend(format!("{name} = {}\n", escaped(&value)).into_bytes());
             }
         }
-        text.push('\n');
+        text.push(b'\n');
         sections.push(section);
     }
-    Ok(SecretBytes::new(text.into_bytes()))
+    Ok(SecretBytes::new(text))
 }
 
 fn options(imported: &Imported) -> Result<[Option<String>; 5], FormatError> {
@@ -116,6 +116,7 @@ fn host(imported: &Imported) -> Result<String, FormatError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ini::DEFAULT;
     use super::*;
 
     #[test]

@@ -29,9 +29,8 @@ pub(super) fn is_one(json: &Json) -> bool {
 
 pub(super) fn read(file: Json) -> Result<Vec<Entry>, FormatError> {
     let mut file = file.object()?;
-    let version = match file.take(VERSION)? {
-        Some(Json::Text(version)) => version,
-        _ => return Err(FormatError::of_field(VERSION, Problem::Kind("a text"))),
+    let Some(Json::Text(version)) = file.take(VERSION)? else {
+        return Err(FormatError::of_field(VERSION, Problem::Kind("a text")));
     };
     let namespaces = match version.expose() {
         "1.0" => vec![(NAMESPACE.to_owned(), Json::Object(file.take_object("by_rs")?))],

@@ -1,4 +1,4 @@
-//! pancloud's `credentials.json`, a TinyDB of version 3: `{"profiles": {ID: {…}}}`, each document one profile by
+//! pancloud's `credentials.json`, a database of `tinydb` 3: `{"profiles": {ID: {…}}}`, each document one profile by
 //! its field `profile`, the other four fields text or null.
 
 use auth_core::{Secret, Target, provider};

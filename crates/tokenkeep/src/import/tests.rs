@@ -142,7 +142,7 @@ fn corrupt_json_says_where() {
         "\"client_secret\": \"canary-secret-1\",",
         "\"client_secret\": \"canary-secret-1\" x",
     );
-    assert_eq!(wrong(Format::Pancloud, &broken), "not JSON (line 6, column 50)");
+    assert_eq!(wrong(Format::Pancloud, &broken), "not JSON (line 6, column 48)");
     assert_eq!(wrong(Format::Globus, ""), "not JSON (line 1, column 0)");
     let error = read(Format::Yup, b"[\n\"\xff\"]").unwrap_err();
     assert_eq!(error.to_string(), "not UTF-8 (line 2, column 2)");

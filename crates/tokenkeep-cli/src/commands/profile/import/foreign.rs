@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::import::{self, Entry, Format, FormatError, Imported, Problem, Records};
 use tokenkeep::record::TokenRecord;
-use tokenkeep::{Provider, Secret};
+use tokenkeep::{Profile, Provider, Secret};
 
 use super::{Arriving, Parcel};
 use crate::args::bundle::ForeignArgs;
@@ -46,7 +46,7 @@ pub(super) async fn read(session: &Session, args: &ForeignArgs, format: Format, 
         .map_err(|error| unusable(&shown, error))
         .and_then(|entries| chosen(entries, &args.entry, &shown))?
         .into_iter()
-        .map(|entry| profile(session, entry, &given).map_err(|error| unusable(&shown, error)))
+        .map(|entry| profile(session, format, entry, &given).map_err(|error| unusable(&shown, error)))
         .collect::<Result<Vec<_>>>()?;
     if profiles.is_empty() {
         return Err(Failure::new(Exit::Failure, format!("{shown} has no entry")));
@@ -125,11 +125,17 @@ fn chosen(entries: Vec<Entry>, names: &[String], place: &str) -> Result<Vec<Entr
     Ok(entries.into_iter().filter(meant).collect())
 }
 
-type Profile = (Bundled, Vec<TokenRecord>);
-
-fn profile(session: &Session, entry: Entry, given: &Given) -> Result<Profile, FormatError> {
+fn profile(
+    session: &Session,
+    format: Format,
+    entry: Entry,
+    given: &Given,
+) -> Result<(Bundled, Vec<TokenRecord>), FormatError> {
     let mut imported = entry.found?;
     complete(&mut imported, given);
+    if format == Format::Yup {
+        imported.profile = named_as(session, &imported.profile);
+    }
     let over = imported.tokens.iter().filter(|token| {
         let end = token.expires_at;
         end.is_some_and(|end| end <= Session::now())
@@ -160,6 +166,14 @@ fn profile(session: &Session, entry: Entry, given: &Given) -> Result<Profile, Fo
         grant,
     };
     Ok((bundled, tokens))
+}
+
+/// Entries without a name are called as `-p` says.
+fn named_as(session: &Session, numbered: &Profile) -> Profile {
+    let usual = Profile::default();
+    let number = numbered.as_str().strip_prefix(usual.as_str()).unwrap_or_default();
+    let name = format!("{}{number}", session.profile());
+    Profile::new(name).unwrap_or_else(|_| numbered.clone())
 }
 
 /// With what the file does not say; what it says of the client counts.
