@@ -123,7 +123,7 @@ impl ClientRegistration {
         match self.authentication {
             Some(ClientAuthMethod::None) => ClientAuthMethod::None,
             Some(given) if given != usual => given,
-            _ => step.own(&self.provider.step_authentication).unwrap_or(usual),
+            _ => step.own(self.provider.step_authentication).unwrap_or(usual),
         }
     }
 
@@ -172,7 +172,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    fn own(self, ways: &StepAuthentication) -> Option<ClientAuthMethod> {
+    fn own(self, ways: StepAuthentication) -> Option<ClientAuthMethod> {
         match self {
             Self::CodeExchange => ways.code_exchange,
             Self::Refresh => ways.refresh,

@@ -5,6 +5,7 @@
 
 mod authorization_code;
 mod client_credentials;
+mod developer_token;
 mod fixed;
 mod refresh_token;
 mod request;
@@ -13,15 +14,19 @@ mod wire;
 
 use std::fmt;
 
-pub use authorization_code::{AuthorizationCode, Callback, CallbackError, CodeExchange, PendingLogin};
+pub use authorization_code::{
+    AuthorizationCode, AuthorizationRequest, Callback, CallbackError, CodeExchange, PendingLogin,
+};
 pub use client_credentials::ClientCredentials;
+pub use developer_token::DeveloperToken;
 pub use fixed::Fixed;
 pub use refresh_token::RefreshToken;
 pub use request::{RequestKind, TokenRequest};
 pub(crate) use revocation::{TokenTypeHint, revocation_request};
 pub(crate) use wire::http_request;
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ReauthReason, Refusal};
+use crate::secret::Secret;
 use crate::target::Target;
 
 /// A way to get tokens.
@@ -39,6 +44,18 @@ pub trait Grant: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`ConfigError`] if it can't ask for that.
     fn request(&self, target: &Target) -> Result<TokenRequest, ConfigError>;
+
+    /// The secret that its requests show in place of a client's: tokens got with
+    /// another one are not used in their stead. `None` for most.
+    fn asks_with(&self) -> Option<&Secret> {
+        None
+    }
+
+    /// Why a person must do something, if that is what this refusal says. By default
+    /// none says so: what was set up wrongly is mended there.
+    fn is_over(&self, _refusal: &Refusal) -> Option<ReauthReason> {
+        None
+    }
 }
 
 /// How tokens are renewed.

@@ -21,7 +21,7 @@ pub use globus::{globus, globus_at};
 pub use pancloud::{pancloud, pancloud_at};
 
 use crate::client_auth::ClientAuthMethod;
-use crate::endpoint::{EndpointUrl, Issuer};
+use crate::endpoint::{EndpointError, EndpointUrl, Issuer};
 
 /// An authorization server: its endpoints and its habits.
 ///
@@ -50,7 +50,7 @@ pub struct Provider {
     #[serde(default)]
     pub client_authentication: ClientAuthMethod,
     /// How they authenticate in single steps, where that differs.
-    #[serde(default, skip_serializing_if = "StepAuthentication::is_usual")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub step_authentication: StepAuthentication,
     /// How the bodies of token and revocation requests are written.
     #[serde(default)]
@@ -75,7 +75,7 @@ pub struct Provider {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub authorization_parameters: Vec<(String, String)>,
     /// Where browsers may be sent back to.
-    #[serde(default, skip_serializing_if = "Redirects::is_usual")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub redirects: Redirects,
     /// The service that gives an access token for a developer token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,18 +129,6 @@ pub struct Redirects {
     pub loopback_ports: Option<RangeInclusive<u16>>,
 }
 
-impl StepAuthentication {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl Redirects {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// How the body of a request is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -167,6 +155,16 @@ pub enum Rotation {
     Grace(Duration),
     /// The refresh token stays the same.
     NonRotating,
+}
+
+fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A provider whose endpoints are constants.
+fn of_constants(provider: Result<Provider, EndpointError>) -> Provider {
+    #[expect(clippy::expect_used, reason = "the tests of each make it")]
+    provider.expect("constant URLs")
 }
 
 mod seconds {

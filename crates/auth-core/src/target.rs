@@ -82,6 +82,20 @@ impl Target {
         self.resource_server.as_deref()
     }
 
+    /// Whether it only picks one of the tokens that are given where nothing in
+    /// particular is asked for.
+    pub(crate) fn only_picks(&self) -> bool {
+        self.resource_server.is_some() && self.unpicked().is_default()
+    }
+
+    /// What is asked of the server for it: all tokens of which it picks one.
+    pub(crate) fn unpicked(&self) -> Self {
+        Self {
+            resource_server: None,
+            ..self.clone()
+        }
+    }
+
     /// Whether nothing in particular is asked for.
     pub fn is_default(&self) -> bool {
         *self == Self::default()

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::clock::{Clock, SystemClock};
-use auth_core::grant::CallbackError;
-use auth_core::{AccessToken, Profile, Secret, Target, TokenError, TokenManager};
+use auth_core::grant::{AuthorizationRequest, CallbackError};
+use auth_core::{AccessToken, Profile, Secret, TokenError, TokenManager};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -40,7 +40,7 @@ const TIMEOUT: Duration = Duration::from_secs(180);
 pub struct LoopbackLogin {
     manager: TokenManager,
     profile: Profile,
-    target: Target,
+    request: AuthorizationRequest,
     listener: ListenerConfig,
     browser: Browser,
     timeout: Duration,
@@ -88,7 +88,7 @@ impl LoopbackLogin {
         Self {
             manager,
             profile: Profile::default(),
-            target: Target::new(),
+            request: AuthorizationRequest::default(),
             listener: ListenerConfig::default(),
             browser: Browser::Usual,
             timeout: TIMEOUT,
@@ -105,9 +105,10 @@ impl LoopbackLogin {
         self
     }
 
-    /// Asks for tokens for this target.
-    pub fn target(mut self, target: Target) -> Self {
-        self.target = target;
+    /// Asks for tokens for this target; an [`AuthorizationRequest`] has parameters of
+    /// the authorization URL beside it.
+    pub fn target(mut self, request: impl Into<AuthorizationRequest>) -> Self {
+        self.request = request.into();
         self
     }
 
@@ -164,7 +165,9 @@ impl LoopbackLogin {
     /// authorization endpoint.
     pub async fn begin(self) -> Result<BegunLogin, LoginError> {
         let listener = Listener::bind(&self.listener).await?;
-        let (url, pending) = self.manager.begin_login(listener.redirect_uri(), self.target.clone())?;
+        let (url, pending) = self
+            .manager
+            .begin_login(listener.redirect_uri(), self.request.clone())?;
         Ok(BegunLogin::new(self, listener, url, pending))
     }
 

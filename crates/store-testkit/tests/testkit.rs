@@ -7,6 +7,9 @@ mod authorization;
 #[path = "testkit/control.rs"]
 mod control;
 #[cfg(test)]
+#[path = "testkit/dialects.rs"]
+mod dialects;
+#[cfg(test)]
 #[path = "testkit/faults.rs"]
 mod faults;
 #[cfg(test)]

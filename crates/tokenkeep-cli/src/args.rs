@@ -136,6 +136,9 @@ pub(crate) struct Login {
     /// Where the browser comes back to; any port will do where none is said [default: http://127.0.0.1/callback]
     #[arg(long, value_name = "URL", help_heading = "Client")]
     pub(crate) redirect_uri: Option<String>,
+    /// A further parameter of the authorization URL, where the server has some of its own; repeatable
+    #[arg(long = "parameter", value_name = "NAME=VALUE", help_heading = "Authorization server")]
+    pub(crate) parameters: Vec<String>,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
     #[command(flatten)]

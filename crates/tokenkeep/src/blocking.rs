@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use auth_core::error::ConfigError;
-use auth_core::grant::{CodeExchange, PendingLogin};
+use auth_core::grant::{AuthorizationRequest, CodeExchange, PendingLogin};
 use auth_core::manager::ProfileStatus;
 use auth_core::resolver::{Resolved, Resolver};
 use auth_core::source::TokenRef;
@@ -76,8 +76,12 @@ impl TokenManager {
     ///
     /// # Errors
     /// As there.
-    pub fn begin_login(&self, redirect_uri: &str, target: Target) -> Result<(url::Url, PendingLogin), TokenError> {
-        self.0.begin_login(redirect_uri, target)
+    pub fn begin_login(
+        &self,
+        redirect_uri: &str,
+        request: impl Into<AuthorizationRequest>,
+    ) -> Result<(url::Url, PendingLogin), TokenError> {
+        self.0.begin_login(redirect_uri, request)
     }
 
     /// As [`seed`](auth_core::TokenManager::seed).

@@ -20,6 +20,14 @@ pub enum ConfigError {
     MissingEndpoint(&'static str),
     /// Credentials are missing.
     PartialCredentials(PartialCredentials),
+    /// No token is for the resource server asked for; or the tokens are for several,
+    /// and none was asked for.
+    ResourceServer {
+        /// The one asked for.
+        wanted: Option<String>,
+        /// Those that there are tokens for.
+        given: Vec<String>,
+    },
     /// The client secret can't be read from where it is said to be.
     UnreadableSecret {
         /// Where: an environment variable, a file.
@@ -65,6 +73,19 @@ impl fmt::Display for ConfigError {
                 "the provider has no {endpoint}; give it, or an issuer to discover it"
             ),
             Self::PartialCredentials(partial) => partial.fmt(f),
+            Self::ResourceServer { wanted: None, given } => write!(
+                f,
+                "the tokens are for several resource servers ({}); ask for that of one of them",
+                given.join(", ")
+            ),
+            Self::ResourceServer {
+                wanted: Some(wanted),
+                given,
+            } => write!(
+                f,
+                "there is no token for the resource server {wanted} (there are those for: {}); ask for its scopes too",
+                given.join(", ")
+            ),
             Self::UnreadableSecret { place } => write!(f, "the client secret can't be read from {place}"),
             Self::SupersededRefreshToken => f.write_str(
                 "the refresh token given was replaced by a later login of the profile, which stays; give no refresh token, or a new one",

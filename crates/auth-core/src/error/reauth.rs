@@ -6,6 +6,12 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReauthReason {
+    /// The service that exchanges developer tokens takes this one no more: it has
+    /// ended, or was taken back.
+    DeveloperTokenRefused {
+        /// The HTTP status of its answer.
+        status: u16,
+    },
     /// A refresh was interrupted after its request may have been seen; the server
     /// then refused the refresh token: it was probably spent.
     InterruptedRefresh,
@@ -33,6 +39,12 @@ pub enum ReauthReason {
 }
 
 impl ReauthReason {
+    /// Whether the server would be asked again at each call: what it said last is to
+    /// be remembered for a while.
+    pub(crate) fn is_of_an_answer(&self) -> bool {
+        matches!(self, Self::DeveloperTokenRefused { .. })
+    }
+
     /// Whether it ends the login: then a token that is still valid is not handed
     /// out any more either.
     pub(crate) fn ends_the_login(&self) -> bool {
@@ -43,6 +55,10 @@ impl ReauthReason {
 impl fmt::Display for ReauthReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DeveloperTokenRefused { status } => write!(
+                f,
+                "the developer token was refused (status {status}); make a new one where it was made, and give that"
+            ),
             Self::InterruptedRefresh => {
                 f.write_str("a refresh was interrupted, and the server no longer takes the refresh token")
             }

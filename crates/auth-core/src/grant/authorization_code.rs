@@ -2,9 +2,11 @@
 
 mod callback;
 mod pending;
+mod request;
 
 pub use callback::{Callback, CallbackError};
 pub use pending::{CodeExchange, PendingLogin};
+pub use request::AuthorizationRequest;
 
 use super::{Grant, Renewal, TokenRequest};
 use crate::error::ConfigError;

@@ -30,6 +30,10 @@ pub enum RequestKind {
     },
     /// RFC 6749 section 4.4.2.
     ClientCredentials,
+    /// A developer token, at the provider's
+    /// [endpoint](crate::Provider::developer_token_endpoint) for it; everything else
+    /// of the request is left out.
+    DeveloperToken(Secret),
     /// An extension grant (RFC 6749 section 4.5): everything of its own is in the
     /// parameters.
     Extension {
@@ -60,7 +64,7 @@ impl TokenRequest {
     pub(crate) fn secrets(&self) -> Vec<&Secret> {
         let own: Vec<&Secret> = match &self.kind {
             RequestKind::AuthorizationCode { code, verifier, .. } => vec![code, verifier],
-            RequestKind::RefreshToken(token) => vec![token],
+            RequestKind::DeveloperToken(token) | RequestKind::RefreshToken(token) => vec![token],
             RequestKind::ClientCredentials | RequestKind::Extension { .. } => Vec::new(),
         };
         own.into_iter()

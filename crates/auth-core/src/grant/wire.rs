@@ -13,7 +13,7 @@ use oauth2::{
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::{RequestKind, TokenRequest};
+use super::{RequestKind, TokenRequest, developer_token};
 use crate::client_auth::{Authentication, Placement};
 use crate::client_registration::{ClientRegistration, Step};
 use crate::error::ConfigError;
@@ -23,6 +23,9 @@ use crate::transport::HttpRequest;
 
 /// The HTTP request for this token request of this client.
 pub(crate) fn http_request(client: &ClientRegistration, request: &TokenRequest) -> Result<HttpRequest, ConfigError> {
+    if let RequestKind::DeveloperToken(token) = &request.kind {
+        return developer_token::http_request(client.provider(), token);
+    }
     let endpoint = client
         .provider()
         .token_endpoint
@@ -48,7 +51,7 @@ fn step(kind: &RequestKind) -> Step {
     match kind {
         RequestKind::AuthorizationCode { .. } => Step::CodeExchange,
         RequestKind::RefreshToken(_) => Step::Refresh,
-        RequestKind::ClientCredentials | RequestKind::Extension { .. } => Step::Token,
+        RequestKind::ClientCredentials | RequestKind::DeveloperToken(_) | RequestKind::Extension { .. } => Step::Token,
     }
 }
 
@@ -83,7 +86,7 @@ fn capture(
     let extra = extra_parameters(request, authentication);
     let scopes = || request.target.scope_names().map(|scope| Scope::new(scope.to_owned()));
     let outcome: Capture<_> = match &request.kind {
-        RequestKind::ClientCredentials | RequestKind::Extension { .. } => {
+        RequestKind::ClientCredentials | RequestKind::DeveloperToken(_) | RequestKind::Extension { .. } => {
             let mut call = client.exchange_client_credentials().add_scopes(scopes());
             for (name, value) in &extra {
                 call = call.add_extra_param(name.as_str(), value.expose());

@@ -2,7 +2,7 @@
 
 use super::TokenManager;
 use crate::error::{ConfigError, TokenError};
-use crate::grant::{Callback, CallbackError, CodeExchange, PendingLogin};
+use crate::grant::{AuthorizationRequest, Callback, CallbackError, CodeExchange, PendingLogin};
 use crate::profile::Profile;
 use crate::record::{GrantRecord, Outcome, Recipe};
 use crate::refresh::{self, Demand};
@@ -13,19 +13,19 @@ use url::Url;
 
 impl TokenManager {
     /// Begins a login by authorization code and PKCE: gives the URL for the
-    /// browser, and what is needed to [finish](Self::finish_login) it.
+    /// browser, and what is needed to [finish](Self::finish_login) it. What is asked
+    /// for is a [`Target`], or an [`AuthorizationRequest`] with further parameters.
     ///
     /// # Errors
     /// `Config` if the provider has no authorization endpoint.
-    pub fn begin_login(&self, redirect_uri: &str, target: Target) -> Result<(Url, PendingLogin), TokenError> {
+    pub fn begin_login(
+        &self,
+        redirect_uri: &str,
+        request: impl Into<AuthorizationRequest>,
+    ) -> Result<(Url, PendingLogin), TokenError> {
         let core = &self.held.core;
-        let defaults = &core.client.provider().default_scopes;
-        let target = if target.scope_names().next().is_none() {
-            target.scopes(defaults)
-        } else {
-            target
-        };
-        PendingLogin::begin(&core.client, redirect_uri, target, core.options.clock.now())
+        let request = request.into().or_scopes(&core.client.provider().default_scopes);
+        PendingLogin::begin(&core.client, redirect_uri, request, core.options.clock.now())
             .map_err(|error: ConfigError| TokenError::config(error, "login"))
     }
 

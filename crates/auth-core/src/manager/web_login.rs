@@ -7,14 +7,13 @@ use url::Url;
 
 use super::TokenManager;
 use crate::error::TokenError;
-use crate::grant::{Callback, CallbackError, PendingLogin};
+use crate::grant::{AuthorizationRequest, Callback, CallbackError, PendingLogin};
 use crate::key::Key;
 use crate::profile::Profile;
 use crate::record::{Contents, LoginRecord, Version};
 use crate::refresh;
 use crate::secret::Secret;
 use crate::store::{RemoveIf, StoreErrorKind, TokenStore as _, TokenStoreExt as _};
-use crate::target::Target;
 
 const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
 
@@ -82,10 +81,10 @@ impl TokenManager {
         &self,
         profile: &Profile,
         redirect_uri: &str,
-        target: Target,
+        request: impl Into<AuthorizationRequest>,
         browser: &Secret,
     ) -> Result<Url, TokenError> {
-        let (url, pending) = self.begin_login(redirect_uri, target)?;
+        let (url, pending) = self.begin_login(redirect_uri, request)?;
         let state = url
             .query_pairs()
             .find(|(name, _)| name == "state")

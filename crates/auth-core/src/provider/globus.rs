@@ -1,7 +1,7 @@
 //! Globus Auth: HTTP Basic with id and secret as they are, one answer with the tokens of
 //! several resource servers.
 
-use super::{Provider, Redirects, generic::bare};
+use super::{Provider, Redirects, generic::bare, of_constants};
 use crate::client_auth::ClientAuthMethod;
 use crate::endpoint::{EndpointError, EndpointUrl};
 
@@ -17,8 +17,7 @@ const DEFAULT_SCOPES: [&str; 4] = [
 
 /// Globus Auth.
 pub fn globus() -> Provider {
-    #[expect(clippy::expect_used, reason = "a constant that a test below parses")]
-    globus_at(BASE).expect("a constant URL")
+    of_constants(globus_at(BASE))
 }
 
 /// Globus Auth of another deployment: `https://auth.test.example`.

@@ -1,7 +1,7 @@
 //! Palo Alto Networks, Cortex: JSON bodies with id and secret, and a service that gives
 //! access tokens for developer tokens.
 
-use super::{BodyFormat, Provider, generic::bare};
+use super::{BodyFormat, Provider, generic::bare, of_constants};
 use crate::client_auth::ClientAuthMethod;
 use crate::endpoint::{EndpointError, EndpointUrl};
 
@@ -15,8 +15,7 @@ const DEVELOPER_TOKENS: &str = "https://app.apiexplorer.rocks/request_token";
 /// themselves when they end. [`Provider::developer_token_endpoint`] is that of API
 /// Explorer; set it where another service redeems developer tokens.
 pub fn pancloud() -> Provider {
-    #[expect(clippy::expect_used, reason = "constants that a test below parses")]
-    pancloud_at(API, AUTHORIZATION).expect("constant URLs")
+    of_constants(pancloud_at(API, AUTHORIZATION))
 }
 
 /// The same at another API base and authorization endpoint.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::format::{option_secret, secret};
 use super::{Hints, LoginId, RecordState};
 use crate::clock::Timestamp;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretHash};
 use crate::target::Target;
 
 /// One access token, for one target, of one login.
@@ -19,6 +19,14 @@ pub struct TokenRecord {
     pub binding: super::Binding,
     /// The name of the grant by which it came.
     pub grant: String,
+    /// The hash of the secret that it was asked for with, where that is not the
+    /// client's own: a developer token.
+    #[serde(
+        default,
+        with = "super::format::option_hash",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub asked_with: Option<SecretHash>,
     /// What it is for, in full: the key has only a hash.
     pub target: Target,
     /// The token.
@@ -35,6 +43,7 @@ impl TokenRecord {
             login_id: None,
             binding,
             grant: grant.into(),
+            asked_with: None,
             target,
             access,
             rejected_refresh_at: None,

@@ -7,12 +7,12 @@ use super::exchange::{self, Sent};
 use super::flight::Landing;
 use super::lease::{Waited, acquire};
 use super::policy::{Freshness, freshness, is_valid, never_long_enough, within_last};
-use crate::error::{ReauthReason, TokenError, TokenErrorKind};
+use crate::error::{ReauthReason, Refusal, TokenError, TokenErrorKind};
 use crate::grant::{Grant, TokenRequest};
 use crate::key::Key;
 use crate::observer::Event;
 use crate::record::{AccessEntry, Contents, LoginId, TokenRecord, Version};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretHash};
 use crate::store::TokenStoreExt as _;
 use crate::target::Target;
 use crate::token::{AccessToken, Answer, TokenResponse};
@@ -41,6 +41,7 @@ pub(crate) async fn renew_by(core: &Core, grant: &dyn Grant, demand: &Demand, re
     let cache = Cache {
         core,
         key: Key::token(&demand.profile, recipe.target.id()),
+        lease_key: Key::token(&demand.profile, recipe.target.unpicked().id()),
         grant,
         demand,
         recipe,
@@ -75,6 +76,8 @@ pub(crate) async fn renew_by(core: &Core, grant: &dyn Grant, demand: &Demand, re
 struct Cache<'a> {
     core: &'a Core,
     key: Key,
+    /// One for all tokens that come in one answer.
+    lease_key: Key,
     grant: &'a dyn Grant,
     demand: &'a Demand,
     recipe: &'a Recipe<'a>,
@@ -98,9 +101,14 @@ impl Cache<'_> {
         let record = contents.into_token()?;
         let ours = record.binding == self.core.client.binding()
             && record.grant == self.grant.name()
+            && record.asked_with == self.asked_with()
             && record.login_id == self.recipe.login_id
             && record.target == *self.recipe.target;
         ours.then_some(record)
+    }
+
+    fn asked_with(&self) -> Option<SecretHash> {
+        self.grant.asks_with().map(Secret::hash)
     }
 
     /// `None` if it takes longer than a renewable token may wait.
@@ -144,7 +152,9 @@ impl Cache<'_> {
 
     async fn lease(&self) -> Waited<AccessEntry> {
         let limit = self.core.options.timing.renewable_wait;
-        let waiting = acquire(self.core, &self.key, limit, || async { Ok(self.adoptable().await) });
+        let waiting = acquire(self.core, &self.lease_key, limit, || async {
+            Ok(self.adoptable().await)
+        });
         match self.in_time(waiting).await {
             Some(Ok(waited)) => waited,
             Some(Err(error)) => {
@@ -171,11 +181,11 @@ impl Cache<'_> {
             let (error, pause) = match answer {
                 Ok(Answer::Granted(response)) => {
                     self.core.tell(&self.demand.profile, &Event::Refreshed(took));
-                    return Ok(self.keep(&response).await);
+                    return self.keep(&response, &request.target).await;
                 }
                 Ok(Answer::Refused(refusal)) => {
                     let pause = self.core.options.token_retry.after_refusal(attempt, &refusal);
-                    (TokenError::new(TokenErrorKind::Refused(refusal), OPERATION), pause)
+                    (self.refused(refusal), pause)
                 }
                 Ok(Answer::Unreadable(error)) => {
                     let pause = self.core.options.token_retry.after_failure(attempt);
@@ -195,35 +205,70 @@ impl Cache<'_> {
         }
     }
 
+    fn refused(&self, refusal: Box<Refusal>) -> TokenError {
+        let over = self.grant.is_over(&refusal);
+        let error = TokenError::new(TokenErrorKind::Refused(refusal), OPERATION);
+        match over {
+            Some(reason) => TokenError::reauth(reason, OPERATION).with_source(error),
+            None => error,
+        }
+    }
+
     fn request(&self) -> Result<TokenRequest, TokenError> {
         let mut request = self
             .grant
             .request(self.recipe.target)
             .map_err(|error| TokenError::config(error, OPERATION))?;
+        if request.target.scope_names().next().is_none() {
+            let usual = &self.core.client.provider().default_scopes;
+            request.target = request.target.scopes(usual);
+        }
         request.parameters.extend(self.recipe.parameters.iter().cloned());
         Ok(request)
     }
 
-    async fn keep(&self, response: &TokenResponse) -> AccessToken {
-        let access = exchange::access_entry(self.core, response, self.recipe.target);
-        let token = self.token(access.clone());
-        if self.core.options.cache_access_tokens {
-            self.save(access).await;
+    /// Keeps all that came; gives what was asked for.
+    async fn keep(&self, response: &TokenResponse, asked: &Target) -> Landing {
+        let mut wanted = None;
+        for (target, token) in self.targets_of(response) {
+            let access = exchange::access_entry(self.core, token, asked);
+            if target == *self.recipe.target {
+                wanted = Some(self.token(access.clone()));
+            }
+            if self.core.options.cache_access_tokens {
+                self.save(&target, access).await;
+            }
         }
-        token
+        wanted.ok_or_else(|| TokenError::config(response.unpicked(self.recipe.target), OPERATION))
     }
 
-    async fn save(&self, access: AccessEntry) {
+    fn targets_of<'r>(&self, response: &'r TokenResponse) -> Vec<(Target, &'r TokenResponse)> {
+        let target = self.recipe.target;
+        if target.resource_server_name().is_none() && !response.is_for_several() {
+            return vec![(target.clone(), response)];
+        }
+        let named = |token: &'r TokenResponse| {
+            let name = token.resource_server.as_ref()?;
+            Some((target.clone().resource_server(name), token))
+        };
+        response.tokens().filter_map(named).collect()
+    }
+
+    async fn save(&self, target: &Target, access: AccessEntry) {
         let keep_until = access.expires_at;
         let binding = self.core.client.binding();
-        let mut record = TokenRecord::new(binding, self.grant.name(), self.recipe.target.clone(), access);
+        let mut record = TokenRecord::new(binding, self.grant.name(), target.clone(), access);
         record.login_id = self.recipe.login_id;
-        record.rejected_refresh_at = self.demand.rejected.map(|_| self.core.options.clock.now());
+        record.asked_with = self.asked_with();
+        if target == self.recipe.target {
+            record.rejected_refresh_at = self.demand.rejected.map(|_| self.core.options.clock.now());
+        }
+        let key = Key::token(&self.demand.profile, target.id());
         let contents = Contents::from(record);
-        let saving = self.core.store.replace_contents(&self.key, &contents, keep_until);
+        let saving = self.core.store.replace_contents(&key, &contents, keep_until);
         let saved = self.in_time(saving).await.unwrap_or(Ok(Version::after(None)));
         if let Err(error) = saved {
-            tracing::warn!(target: "tokenkeep", key = %self.key, %error, "the token can't be stored; it is kept in memory");
+            tracing::warn!(target: "tokenkeep", %key, %error, "the token can't be stored; it is kept in memory");
         }
     }
 }

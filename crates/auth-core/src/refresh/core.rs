@@ -292,7 +292,10 @@ impl Core {
                 }
             }
             Err(error) if error.ends_the_login() => slot.forget(),
-            Err(error) if error.is_reauth_required() => slot.note_kept(clock),
+            Err(error) if error.is_reauth_required() => {
+                slot.note_kept(clock);
+                slot.note_failure(error, clock);
+            }
             Err(error) => slot.note_failure(error, clock),
         }
     }

@@ -35,7 +35,10 @@ pub(crate) struct Sent {
 pub(crate) fn prepare(client: &ClientRegistration, request: &TokenRequest) -> Result<Prepared, TokenError> {
     let config = |error| TokenError::config(error, "token request");
     let http = http_request(client, request).map_err(config)?;
-    let client_secret = client.secret().map_err(config)?;
+    let client_secret = match request.kind {
+        RequestKind::DeveloperToken(_) => None,
+        _ => client.secret().map_err(config)?,
+    };
     let secrets = request.secrets().into_iter().chain(&client_secret).cloned().collect();
     // A code that is sent again may count as stolen (RFC 6749 section 4.1.2).
     let attempts = match request.kind {

@@ -91,15 +91,15 @@ impl Ledger<'_> {
         let Some(record) = &snapshot.grant else {
             return Err(self.failed(TokenErrorKind::Shutdown, None));
         };
-        let target = if self.demand.target.is_default() {
-            &record.recipe.target
-        } else {
-            &self.demand.target
+        let target = match self.demand.target.resource_server_name() {
+            Some(name) if self.demand.target.only_picks() => record.recipe.target.clone().resource_server(name),
+            _ if self.demand.target.is_default() => record.recipe.target.clone(),
+            _ => self.demand.target.clone(),
         };
         let recipe = cache::Recipe {
             login_id: Some(record.login_id),
             parameters: &record.recipe.parameters,
-            target,
+            target: &target,
         };
         cache::renew_by(self.core, grant, self.demand, &recipe).await
     }

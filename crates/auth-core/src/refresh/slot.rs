@@ -15,7 +15,7 @@ use super::policy::{advisory_at, mandatory_at};
 use super::settings::RefreshPolicy;
 use super::token_retry::back_off;
 use crate::clock::{Clock, Timestamp};
-use crate::error::{TokenError, TokenErrorKind};
+use crate::error::{ConfigError, TokenError, TokenErrorKind};
 use crate::profile::Profile;
 use crate::store::Retry;
 use crate::target::Target;
@@ -285,7 +285,7 @@ impl Slot {
         let own = back_off(FIRST_PAUSE, failure.count);
         let pause = match error.retry() {
             Retry::After(wanted) => own.max(wanted.min(PAUSE_MAX)),
-            Retry::Never if matches!(error.kind(), TokenErrorKind::Refused(_)) => own,
+            Retry::Never if is_of_an_answer(error.kind()) => own,
             Retry::Never | Retry::Now => return,
         };
         failure.count += 1;
@@ -333,6 +333,14 @@ impl Deref for Peeked {
             Some(held) => &held.token,
             None => unreachable!("only made of a guard that holds a token"),
         }
+    }
+}
+
+fn is_of_an_answer(kind: &TokenErrorKind) -> bool {
+    match kind {
+        TokenErrorKind::Refused(_) | TokenErrorKind::Config(ConfigError::ResourceServer { .. }) => true,
+        TokenErrorKind::ReauthRequired(reason) => reason.is_of_an_answer(),
+        _ => false,
     }
 }
 

@@ -64,9 +64,8 @@ impl Resolver {
     fn wants_store(&self, decision: &Decision) -> bool {
         let unknown = self.provider.is_none();
         match decision.uses {
-            Some(Use::DeveloperToken) => false,
             Some(Use::AccessToken) => unknown && decision.missing.is_empty(),
-            Some(Use::Client | Use::RefreshToken) => unknown,
+            Some(Use::Client | Use::DeveloperToken | Use::RefreshToken) => unknown,
             None => unknown || self.rule == Rule::Merge || decision.alone.is_none(),
         }
     }

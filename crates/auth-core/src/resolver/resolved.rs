@@ -4,15 +4,13 @@ use super::{Explanation, OPERATION, Use};
 use crate::client_auth::ClientAuthMethod;
 use crate::client_registration::{ClientRegistration, SecretSource};
 use crate::error::{ConfigError, TokenError};
+use crate::grant::DeveloperToken;
 use crate::manager::{Seed, TokenManager};
 use crate::profile::Profile;
 use crate::provider::{self, Provider};
 use crate::secret::Secret;
 use crate::source::TokenSource;
 use crate::target::Target;
-
-/// The name of the grant that exchanges a developer token.
-const DEVELOPER_TOKEN_GRANT: &str = "developer_token";
 
 /// Credentials that were found, and how to get tokens with them.
 #[derive(Clone, Debug)]
@@ -82,9 +80,15 @@ impl Resolved {
         self.uses
     }
 
-    /// The developer token, where one is used: for the grant that exchanges it.
+    /// The developer token, where one was found: for a grant that exchanges it.
     pub fn developer_token(&self) -> Option<&Secret> {
         self.developer_token.as_ref()
+    }
+
+    /// The grant that exchanges the developer token, where one was found: for the
+    /// [builder](crate::TokenManagerBuilder::grant) of the manager.
+    pub fn developer_token_grant(&self) -> Option<DeveloperToken> {
+        self.developer_token.clone().map(DeveloperToken::new)
     }
 
     /// Where each credential came from, never its value.
@@ -96,6 +100,7 @@ impl Resolved {
     ///
     /// - an access token from elsewhere is used to its end, or until a 401; then what
     ///   else was found, if that is enough, else a login is required;
+    /// - a developer token is exchanged, also when the access token is over;
     /// - a refresh token from elsewhere is a [seed](TokenManager::seed);
     /// - what is stored is used as it is.
     ///
@@ -105,6 +110,11 @@ impl Resolved {
     pub async fn source(&self, manager: &TokenManager) -> Result<TokenSource, TokenError> {
         match &self.access_token {
             _ if self.uses == Use::DeveloperToken => self.by_developer_token(manager),
+            Some(access) if self.developer_token.is_some() && exchanges_developer_tokens(manager) => {
+                let source = manager.source(&self.profile);
+                manager.hold_given(&self.profile, access);
+                Ok(source)
+            }
             Some(access) if !self.renews => manager.source_of_given(&self.profile, access, &self.target).await,
             Some(access) if !self.came_together || manager.asks_by_itself() => {
                 let source = self.renewing(manager, None).await?;
@@ -128,12 +138,16 @@ impl Resolved {
     }
 
     fn by_developer_token(&self, manager: &TokenManager) -> Result<TokenSource, TokenError> {
-        if manager.first_grant() == Some(DEVELOPER_TOKEN_GRANT) {
+        if exchanges_developer_tokens(manager) {
             return Ok(manager.source(&self.profile));
         }
         let error = ConfigError::UnknownGrant {
-            grant: DEVELOPER_TOKEN_GRANT.into(),
+            grant: DeveloperToken::NAME.into(),
         };
         Err(TokenError::config(error, OPERATION).of_profile(&self.profile))
     }
+}
+
+fn exchanges_developer_tokens(manager: &TokenManager) -> bool {
+    manager.first_grant() == Some(DeveloperToken::NAME)
 }

@@ -19,6 +19,7 @@ const TOKEN_MAX: usize = 64 * 1024;
 /// - a type, scope, lifetime or refresh token of another kind than expected, or an
 ///   ID token that can't be one, counts as missing: a good token is not thrown away
 ///   for them;
+/// - what is no token among the other tokens is left out;
 /// - an empty refresh token is none, and a byte order mark before all is nothing;
 /// - a member given twice, a token with characters outside `VSCHAR`
 ///   (RFC 6749 appendix A) or over 64 KiB, and nesting deeper than 32 are refused.
@@ -39,6 +40,10 @@ pub struct TokenResponse {
     pub scope: Option<Vec<String>>,
     /// The ID token; kept, not verified.
     pub id_token: Option<Secret>,
+    /// The resource server that the access token is for, if the server says so (Globus).
+    pub resource_server: Option<String>,
+    /// The tokens for other resource servers that came in the same answer (Globus).
+    pub other_tokens: Vec<TokenResponse>,
 }
 
 /// Why an answer is no token response. Quotes nothing of it.
@@ -78,6 +83,8 @@ impl TokenResponse {
             refresh_expires_in: None,
             scope: None,
             id_token: None,
+            resource_server: None,
+            other_tokens: Vec::new(),
         }
     }
 
@@ -94,6 +101,10 @@ impl TokenResponse {
             line: error.line(),
             column: error.column(),
         })?;
+        Self::read(wire)
+    }
+
+    fn read(wire: Wire) -> Result<Self, TokenResponseError> {
         let access_token = token("access_token", Some(wire.access_token))?.ok_or(TokenResponseError::NoAccessToken)?;
         Ok(Self {
             access_token,
@@ -112,6 +123,8 @@ impl TokenResponse {
             scope: wire.scope.0.or(wire.scopes.0),
             // A side show: a bad one must not cost the tokens beside it.
             id_token: token("id_token", wire.id_token.0).unwrap_or(None),
+            resource_server: wire.resource_server.0.filter(|name| !name.is_empty()),
+            other_tokens: wire.other_tokens.0,
         })
     }
 }
@@ -137,6 +150,10 @@ struct Wire {
     scopes: Scopes,
     #[serde(default)]
     id_token: Text,
+    #[serde(default)]
+    resource_server: Text,
+    #[serde(default)]
+    other_tokens: Others,
 }
 
 fn token(name: &'static str, value: Option<String>) -> Result<Option<Secret>, TokenResponseError> {
@@ -194,6 +211,34 @@ impl<'de> Deserialize<'de> for Seconds {
                 .map(from_float),
             Form::Other(_) => None,
         }))
+    }
+}
+
+#[derive(Default)]
+struct Others(Vec<TokenResponse>);
+
+impl<'de> Deserialize<'de> for Others {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            List(Vec<Member>),
+            Other(IgnoredAny),
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Member {
+            Token(Box<Wire>),
+            Other(IgnoredAny),
+        }
+        let Form::List(list) = Form::deserialize(deserializer)? else {
+            return Ok(Self::default());
+        };
+        let readable = |member| match member {
+            Member::Token(wire) => TokenResponse::read(*wire).ok(),
+            Member::Other(_) => None,
+        };
+        Ok(Self(list.into_iter().filter_map(readable).collect()))
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn location(url: &str) -> String {
     answer.headers()["location"].to_str().unwrap().to_owned()
 }
 
-async fn browse(url: &str) -> Callback {
+pub(crate) async fn browse(url: &str) -> Callback {
     Callback::from_url(&location(url).await).unwrap()
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_core::clock::{Clock, SystemClock, Timestamp};
 use auth_core::endpoint::{EndpointUrl, Issuer};
-use auth_core::grant::{AuthorizationCode, ClientCredentials, Grant as _};
+use auth_core::grant::{AuthorizationCode, AuthorizationRequest, ClientCredentials, Grant as _};
 use auth_core::key::Key;
 use auth_core::observer::{Event, Observer};
 use auth_core::provider::Rotation;
@@ -20,7 +20,8 @@ use auth_core::store::TokenStoreExt as _;
 use auth_core::token::TokenResponse;
 use auth_core::transport::{HttpRequest, HttpResponse, Transport, TransportError};
 use auth_core::{
-    ClientRegistration, Profile, Secret, Target, TokenManager, TokenManagerBuilder, TokenSource, TokenStore,
+    AccessToken, ClientRegistration, Profile, Secret, Target, TokenManager, TokenManagerBuilder, TokenSource,
+    TokenStore,
 };
 use auth_http::HttpTransport;
 use store_testkit::server::{AuthorizationServer, AuthorizationServerBuilder, Client};
@@ -188,6 +189,19 @@ impl Bench {
             .grant(ClientCredentials::new())
             .build()
             .unwrap()
+    }
+
+    /// Logs in in a browser, all the way.
+    pub(crate) async fn log_in_by(
+        &self,
+        manager: &TokenManager,
+        redirect_uri: &str,
+        request: impl Into<AuthorizationRequest>,
+    ) -> AccessToken {
+        let (url, login) = manager.begin_login(redirect_uri, request).unwrap();
+        let callback = crate::login::browse(url.as_str()).await;
+        let exchange = manager.accept_callback(login, &callback).unwrap();
+        manager.finish_login(&self.profile, exchange).await.unwrap()
     }
 
     /// Logs in, and gives a source of that login's tokens.

@@ -44,7 +44,7 @@ fn authorize(config: &Config, state: &mut State, request: &ServedRequest) -> Res
         .ok()
         .filter(|_| client.accepts_redirect_uri(redirect_uri))
         .ok_or(Refusal::invalid_request("redirect_uri is not registered"))?;
-    match issue_code(state, client, redirect_uri, &parameters) {
+    match issue_code(config, state, client, redirect_uri, &parameters) {
         Ok(code) => {
             location.query_pairs_mut().append_pair("code", &code);
         }
@@ -56,11 +56,14 @@ fn authorize(config: &Config, state: &mut State, request: &ServedRequest) -> Res
     if let Some(opaque) = parameters.get("state") {
         location.query_pairs_mut().append_pair("state", opaque);
     }
-    location.query_pairs_mut().append_pair("iss", &config.issuer);
+    if config.dialect.names_issuer() {
+        location.query_pairs_mut().append_pair("iss", &config.issuer);
+    }
     Ok(Answer::found(location.as_str()).no_store())
 }
 
 fn issue_code(
+    config: &Config,
     state: &mut State,
     client: &Client,
     redirect_uri: &str,
@@ -74,7 +77,8 @@ fn issue_code(
     }
     let challenge = parameters.owned("code_challenge");
     let is_s256 = parameters.get("code_challenge_method") == Some("S256");
-    if challenge.is_some() != is_s256 || (client.is_public() && challenge.is_none()) {
+    let wanted = client.is_public() || config.dialect.wants_pkce_of_all();
+    if challenge.is_some() != is_s256 || (wanted && challenge.is_none()) {
         return Err("invalid_request".to_owned());
     }
     let code = state.mint.opaque("code_");

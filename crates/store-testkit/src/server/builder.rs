@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::AuthorizationServer;
 use super::client::Client;
+use super::dialect::Dialect;
 use super::rotation::Rotation;
 
 /// What access tokens look like.
@@ -34,6 +35,8 @@ pub enum ExpiresIn {
 #[derive(Debug, Clone)]
 pub(super) struct Config {
     pub(super) issuer: String,
+    pub(super) dialect: Dialect,
+    pub(super) developer_tokens: Vec<String>,
     pub(super) clients: Vec<Client>,
     pub(super) rotation: Rotation,
     pub(super) access_token_lifetime: Duration,
@@ -57,6 +60,8 @@ impl AuthorizationServerBuilder {
         Self {
             config: Config {
                 issuer: String::new(),
+                dialect: Dialect::Standard,
+                developer_tokens: Vec::new(),
                 clients: Vec::new(),
                 rotation: Rotation::Strict,
                 access_token_lifetime: Duration::from_secs(3600),
@@ -73,6 +78,23 @@ impl AuthorizationServerBuilder {
     /// Registers a client.
     pub fn client(mut self, client: Client) -> Self {
         self.config.clients.push(client);
+        self
+    }
+
+    /// Speaks this dialect. `Pancloud` also sets access tokens that are JWTs, and lifetimes
+    /// told as text.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.config.dialect = dialect;
+        if dialect == Dialect::Pancloud {
+            self.config.access_token_format = AccessTokenFormat::Jwt;
+            self.config.expires_in = ExpiresIn::Text;
+        }
+        self
+    }
+
+    /// A developer token that can be redeemed, in the dialect that has such.
+    pub fn developer_token(mut self, token: impl Into<String>) -> Self {
+        self.config.developer_tokens.push(token.into());
         self
     }
 

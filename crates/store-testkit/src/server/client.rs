@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header;
 
 use super::answer::Refusal;
+use super::builder::Config;
 use super::request::Parameters;
 
 /// How a confidential client authenticates at the token endpoint.
@@ -84,12 +85,12 @@ impl Client {
                 .any(|registered| same_redirect_uri(registered, uri))
     }
 
-    fn accepts(&self, presented: &Presented) -> bool {
+    fn accepts(&self, presented: &Presented, authentication: ClientAuthentication) -> bool {
         use ClientAuthentication::{Any, Basic, BasicRaw, Post};
         let Some(secret) = &self.secret else {
             return matches!(presented, Presented::IdOnly { .. });
         };
-        match (presented, self.authentication) {
+        match (presented, authentication) {
             (Presented::Post { secret: sent, .. }, Any | Post) => sent == secret,
             (Presented::Basic { id, secret: sent }, Basic) => decoded_is(id, &self.id) && decoded_is(sent, secret),
             (Presented::Basic { id, secret: sent }, BasicRaw) => *id == self.id && sent == secret,
@@ -114,16 +115,18 @@ impl fmt::Debug for Client {
 
 /// Finds the client that a request authenticates as.
 pub(super) fn authenticate<'clients>(
-    clients: &'clients [Client],
+    config: &'clients Config,
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<&'clients Client, Refusal> {
     let presented = Presented::read(headers, parameters)?;
-    let client = clients
+    let client = config
+        .clients
         .iter()
         .find(|client| presented.names(client.id()))
         .ok_or(Refusal::invalid_client("unknown client"))?;
-    if client.accepts(&presented) {
+    let demanded = config.dialect.authentication(parameters.get("grant_type"));
+    if client.accepts(&presented, demanded.unwrap_or(client.authentication)) {
         Ok(client)
     } else {
         Err(Refusal::invalid_client("client authentication failed"))

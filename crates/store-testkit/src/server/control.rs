@@ -101,6 +101,7 @@ fn parse_endpoint(arguments: &Value) -> Option<Endpoint> {
         Some("revocation") => Some(Endpoint::Revocation),
         Some("discovery") => Some(Endpoint::Discovery),
         Some("api") => Some(Endpoint::Api),
+        Some("developer_tokens") => Some(Endpoint::DeveloperTokens),
         Some(_) => None,
     }
 }

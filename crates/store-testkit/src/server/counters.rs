@@ -35,6 +35,8 @@ pub struct Counters {
     pub discovery_requests: u64,
     /// Requests to the revocation endpoint.
     pub revocations: u64,
+    /// Requests to the service that redeems developer tokens.
+    pub developer_token_requests: u64,
     /// Calls of the protected API with a live access token.
     pub api_ok: u64,
     /// Calls of the protected API without one.
@@ -70,6 +72,7 @@ impl Counters {
             "authorization_requests": self.authorization_requests,
             "discovery_requests": self.discovery_requests,
             "revocations": self.revocations,
+            "developer_token_requests": self.developer_token_requests,
             "api_ok": self.api_ok,
             "api_unauthorized": self.api_unauthorized,
             "faults_applied": self.faults_applied,

@@ -8,6 +8,7 @@ use http::StatusCode;
 use http::header::{self, HeaderName, HeaderValue};
 
 use super::answer::Answer;
+use super::dialect::Dialect;
 use super::tally::Tally;
 
 /// The part of the server that a fault waits at.
@@ -24,17 +25,23 @@ pub enum Endpoint {
     Discovery,
     /// `/api` and everything below.
     Api,
+    /// The service that redeems developer tokens.
+    DeveloperTokens,
 }
 
 impl Endpoint {
-    pub(super) fn of(path: &str) -> Option<Self> {
+    pub(super) fn of(dialect: Dialect, path: &str) -> Option<Self> {
+        let paths = dialect.paths();
         match path {
-            "/token" => Some(Self::Token),
-            "/authorize" => Some(Self::Authorization),
-            "/revoke" => Some(Self::Revocation),
+            _ if path == paths.token => Some(Self::Token),
+            _ if path == paths.authorization => Some(Self::Authorization),
+            _ if path == paths.revocation => Some(Self::Revocation),
             "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server" => Some(Self::Discovery),
-            _ if path == "/api" || path.starts_with("/api/") => Some(Self::Api),
-            _ => None,
+            "/request_token" if dialect.redeems_developer_tokens() => Some(Self::DeveloperTokens),
+            _ => {
+                let below = path.strip_prefix(paths.api)?;
+                (below.is_empty() || below.starts_with('/')).then_some(Self::Api)
+            }
         }
     }
 }

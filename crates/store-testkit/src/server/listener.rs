@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::answer::{Answer, AnswerBody, Dropped};
+use super::dialect::{self, Dialect};
 use super::fault::{self, Effect, Endpoint, Fault, Pause};
 use super::request::ServedRequest;
 use super::{Shared, authorize, control, resources, token_endpoint};
@@ -106,7 +107,10 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     if let Some(command) = request.path.strip_prefix("/control/") {
         return Ok(control::answer(&shared, command, &request).whole());
     }
-    let Some(endpoint) = Endpoint::of(&request.path) else {
+    if shared.config.dialect == Dialect::Foundry && request.path == "/multipass/api/oauth2/callback" {
+        return Ok(dialect::code_page(&request).whole());
+    }
+    let Some(endpoint) = Endpoint::of(shared.config.dialect, &request.path) else {
         return Ok(Answer::empty(StatusCode::NOT_FOUND).whole());
     };
     // A task of its own: a request that has arrived is handled to its end even when the client
@@ -196,5 +200,6 @@ fn handle(shared: &Shared, endpoint: Endpoint, request: &ServedRequest) -> Answe
         Endpoint::Revocation => resources::revoke(config, &mut state, request),
         Endpoint::Discovery => resources::metadata(config, &mut state),
         Endpoint::Api => resources::api(&mut state, request),
+        Endpoint::DeveloperTokens => dialect::redeem(config, &mut state, request),
     }
 }

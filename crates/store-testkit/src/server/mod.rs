@@ -30,6 +30,9 @@
 //! | `/api`, `/api/…` | echoes the call and what the token is for, or answers 401 |
 //! | `/control/…` | for other processes, below |
 //!
+//! In another [`Dialect`] they are elsewhere; [`token_endpoint`](AuthorizationServer::token_endpoint)
+//! and the others say where.
+//!
 //! # Control over HTTP
 //!
 //! | request | body | answer |
@@ -53,6 +56,7 @@ mod client;
 mod clock;
 mod control;
 mod counters;
+mod dialect;
 mod fault;
 mod listener;
 mod mint;
@@ -73,6 +77,7 @@ pub use bad_answer::{BadAnswer, CANARY, Meaning};
 pub use builder::{AccessTokenFormat, AuthorizationServerBuilder, ExpiresIn};
 pub use client::{Client, ClientAuthentication};
 pub use counters::{Counters, RefreshSend, SendOutcome};
+pub use dialect::Dialect;
 pub use fault::{Endpoint, Fault, Gate};
 pub use rotation::{RefreshTokenState, Rotation};
 
@@ -113,22 +118,27 @@ impl AuthorizationServer {
 
     /// URL of the token endpoint.
     pub fn token_endpoint(&self) -> String {
-        self.at("/token")
+        self.at(self.shared.config.dialect.paths().token)
     }
 
     /// URL of the authorization endpoint.
     pub fn authorization_endpoint(&self) -> String {
-        self.at("/authorize")
+        self.at(self.shared.config.dialect.paths().authorization)
     }
 
     /// URL of the revocation endpoint.
     pub fn revocation_endpoint(&self) -> String {
-        self.at("/revoke")
+        self.at(self.shared.config.dialect.paths().revocation)
     }
 
     /// URL of the protected API; any path below works too.
     pub fn api_url(&self) -> String {
-        self.at("/api")
+        self.at(self.shared.config.dialect.paths().api)
+    }
+
+    /// URL of the service that redeems developer tokens, in the dialect that has one.
+    pub fn developer_token_endpoint(&self) -> String {
+        self.at("/request_token")
     }
 
     /// Logs `user` in without a browser and hands out the first tokens. An empty scope is none.
@@ -169,6 +179,18 @@ impl AuthorizationServer {
     /// Whether the API would accept this access token now.
     pub fn is_live(&self, access_token: &str) -> bool {
         self.shared.state().live_access_token(access_token).is_some()
+    }
+
+    /// The scope of an access token that the API would accept now; `None`: it would not, or
+    /// the token has none.
+    pub fn scope_of(&self, access_token: &str) -> Option<String> {
+        let state = self.shared.state();
+        state.live_access_token(access_token)?.purpose.scope.clone()
+    }
+
+    /// Takes a developer token back. False when there was none.
+    pub fn revoke_developer_token(&self, token: &str) -> bool {
+        self.shared.state().developer_tokens.remove(token)
     }
 
     /// The access tokens the API would accept now, in no order.
@@ -235,9 +257,10 @@ impl AuthorizationServer {
     fn start(mut config: Config) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         config.issuer = format!("http://{}", listener.local_addr()?);
+        let state = Mutex::new(State::new(&config)?);
         let shared = Arc::new(Shared {
             config,
-            state: Mutex::new(State::new()?),
+            state,
             token_arrivals: Tally::default(),
             control_gate: Gate::new(),
         });

@@ -57,6 +57,10 @@ impl ServedRequest {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    pub(super) fn is_json(&self) -> bool {
+        self.content_type() == Some("application/json")
+    }
+
     fn content_type(&self) -> Option<&str> {
         let value = self.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
         Some(value.split(';').next().unwrap_or(value).trim())

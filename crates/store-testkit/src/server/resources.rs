@@ -12,12 +12,12 @@ use super::state::State;
 
 pub(super) fn metadata(config: &Config, state: &mut State) -> Answer {
     state.counters.discovery_requests += 1;
-    let issuer = &config.issuer;
+    let (issuer, paths) = (&config.issuer, config.dialect.paths());
     let document = json!({
         "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}/authorize"),
-        "token_endpoint": format!("{issuer}/token"),
-        "revocation_endpoint": format!("{issuer}/revoke"),
+        "authorization_endpoint": format!("{issuer}{}", paths.authorization),
+        "token_endpoint": format!("{issuer}{}", paths.token),
+        "revocation_endpoint": format!("{issuer}{}", paths.revocation),
         "response_types_supported": ["code"],
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "token_endpoint_auth_methods_supported":
@@ -34,7 +34,7 @@ pub(super) fn revoke(config: &Config, state: &mut State, request: &ServedRequest
         return Answer::empty(StatusCode::METHOD_NOT_ALLOWED).with(header::ALLOW, HeaderValue::from_static("POST"));
     }
     match revoke_token(config, state, request) {
-        Ok(()) => Answer::empty(StatusCode::OK),
+        Ok(()) => config.dialect.revoked(),
         Err(refusal) => {
             state.counters.count_refusal(refusal.error);
             refusal.answer()
@@ -59,6 +59,7 @@ pub(super) fn api(state: &mut State, request: &ServedRequest) -> Answer {
         "body_length": request.body.len(),
         "body": String::from_utf8_lossy(&request.body),
         "subject": token.subject,
+        "username": token.subject,
         "client_id": token.client_id,
         "scope": token.purpose.scope,
         "audience": token.purpose.audience,
@@ -71,8 +72,8 @@ pub(super) fn api(state: &mut State, request: &ServedRequest) -> Answer {
 /// A token nobody knows is as good as revoked; one of another client is left alone
 /// (RFC 7009 sections 2.1 and 2.2).
 fn revoke_token(config: &Config, state: &mut State, request: &ServedRequest) -> Result<(), Refusal> {
-    let parameters = request.body_parameters()?;
-    let client = authenticate(&config.clients, &request.headers, &parameters)?;
+    let parameters = config.dialect.parameters(request)?;
+    let client = authenticate(config, &request.headers, &parameters)?;
     let value = parameters.required("token", "token is missing")?;
     let another_client = Refusal::new("unauthorized_client", "token of another client");
     if let Some(family) = state.refresh_tokens.get(value).map(|token| token.family) {

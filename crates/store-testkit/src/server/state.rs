@@ -1,6 +1,6 @@
 //! All that the server knows, behind one mutex: logins, tokens, codes, counters, faults.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ pub(super) struct State {
     pub(super) refresh_tokens: HashMap<String, RefreshToken>,
     pub(super) access_tokens: HashMap<String, AccessToken>,
     pub(super) codes: HashMap<String, AuthorizationCode>,
+    pub(super) developer_tokens: HashSet<String>,
     pub(super) counters: Counters,
     pub(super) sends: Vec<RefreshSend>,
     pub(super) faults: Vec<Fault>,
@@ -87,7 +88,7 @@ pub(super) struct Issued {
 }
 
 impl State {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new(config: &Config) -> io::Result<Self> {
         Ok(Self {
             clock: ServerClock::start(),
             mint: Mint::new()?,
@@ -95,6 +96,7 @@ impl State {
             refresh_tokens: HashMap::new(),
             access_tokens: HashMap::new(),
             codes: HashMap::new(),
+            developer_tokens: config.developer_tokens.iter().cloned().collect(),
             counters: Counters::default(),
             sends: Vec::new(),
             faults: Vec::new(),
@@ -118,8 +120,9 @@ impl State {
             revoked: false,
         });
         self.counters.logins += 1;
+        let renewable = config.refresh_tokens && config.dialect.grants_refresh_token(&purpose);
         let access_token = self.issue_family_access_token(config, family, purpose);
-        let refresh_token = config.refresh_tokens.then(|| self.issue_refresh_token(config, family));
+        let refresh_token = renewable.then(|| self.issue_refresh_token(config, family));
         (
             family,
             Issued {
@@ -254,6 +257,12 @@ impl State {
     fn is_usable(&self, token: &AccessToken) -> bool {
         let login_is_over = token.family.is_some_and(|family| self.families[family].revoked);
         !token.revoked && !login_is_over && self.clock.now() < token.expires_at
+    }
+}
+
+impl Purpose {
+    pub(super) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scope.iter().flat_map(|scope| scope.split(' '))
     }
 }
 

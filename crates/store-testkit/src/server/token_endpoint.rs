@@ -16,7 +16,10 @@ pub(super) fn answer(config: &Config, state: &mut State, request: &ServedRequest
         return Answer::empty(StatusCode::METHOD_NOT_ALLOWED).with(header::ALLOW, HeaderValue::from_static("POST"));
     }
     match grant(config, state, request) {
-        Ok(tokens) => Answer::json(StatusCode::OK, &tokens).no_store(),
+        Ok(tokens) => {
+            let tokens = config.dialect.spoken(config, state, tokens);
+            Answer::json(StatusCode::OK, &tokens).no_store()
+        }
         Err(refusal) => {
             state.counters.count_refusal(refusal.error);
             refusal.answer()
@@ -33,9 +36,9 @@ pub(super) fn purpose(parameters: &Parameters) -> Purpose {
 }
 
 fn grant(config: &Config, state: &mut State, request: &ServedRequest) -> Result<Value, Refusal> {
-    let parameters = request.body_parameters()?;
+    let parameters = config.dialect.parameters(request)?;
     let grant_type = parameters.required("grant_type", "grant_type is missing")?;
-    let client = authenticate(&config.clients, &request.headers, &parameters)?;
+    let client = authenticate(config, &request.headers, &parameters)?;
     match grant_type {
         "client_credentials" => client_credentials(config, state, client, &parameters),
         "authorization_code" => authorization_code(config, state, client, &parameters),

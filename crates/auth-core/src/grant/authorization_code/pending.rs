@@ -5,7 +5,7 @@ use std::time::Duration;
 use oauth2::PkceCodeChallenge;
 use url::Url;
 
-use super::{Callback, CallbackError};
+use super::{AuthorizationRequest, Callback, CallbackError};
 use crate::client_registration::ClientRegistration;
 use crate::clock::Timestamp;
 use crate::error::ConfigError;
@@ -41,9 +41,10 @@ impl PendingLogin {
     pub fn begin(
         client: &ClientRegistration,
         redirect_uri: &str,
-        target: Target,
+        request: impl Into<AuthorizationRequest>,
         now: Timestamp,
     ) -> Result<(Url, Self), ConfigError> {
+        let request = request.into();
         let provider = client.provider();
         let endpoint = provider.authorization_endpoint.as_ref();
         let endpoint = endpoint.ok_or(ConfigError::MissingEndpoint("authorization endpoint"))?;
@@ -55,7 +56,8 @@ impl PendingLogin {
         }
         let state = Secret::new(crate::random::url_text());
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let nonce = target
+        let nonce = request
+            .target
             .scope_names()
             .any(|scope| scope == "openid")
             .then(|| Secret::new(crate::random::url_text()));
@@ -63,13 +65,13 @@ impl PendingLogin {
             client,
             endpoint.as_url(),
             redirect_uri,
-            &target,
+            &request,
             &state,
             &challenge,
             nonce.as_ref(),
         );
         let verifier = Secret::new(verifier.into_secret());
-        let mut record = LoginRecord::new(client.binding(), &state, verifier, redirect_uri, target, now);
+        let mut record = LoginRecord::new(client.binding(), &state, verifier, redirect_uri, request.target, now);
         record.nonce = nonce;
         record.issuer_required = provider.issuer_in_callback;
         Ok((url, Self { record }))
@@ -157,12 +159,13 @@ fn authorization_url(
     client: &ClientRegistration,
     endpoint: &Url,
     redirect_uri: &str,
-    target: &Target,
+    request: &AuthorizationRequest,
     state: &Secret,
     challenge: &PkceCodeChallenge,
     nonce: Option<&Secret>,
 ) -> Url {
     let mut url = endpoint.clone();
+    let target = &request.target;
     let scopes: Vec<&str> = target.scope_names().collect();
     let mut query = url.query_pairs_mut();
     query.append_pair("response_type", "code");
@@ -188,7 +191,9 @@ fn authorization_url(
         Some(console) if console.as_str() == redirect_uri => &provider.redirects.console_parameters[..],
         _ => &[],
     };
-    for (name, value) in of_console.iter().chain(&provider.authorization_parameters) {
+    let usual = of_console.iter().chain(&provider.authorization_parameters);
+    let usual = usual.filter(|(name, _)| !request.names(name));
+    for (name, value) in usual.chain(&request.parameters) {
         query.append_pair(name, value);
     }
     drop(query);
@@ -232,6 +237,30 @@ mod tests {
         assert_eq!(parameters["code_challenge"].len(), 43);
         assert!(parameters["state"].len() >= 43 && parameters["nonce"].len() >= 43);
         assert_eq!(login.record().state, Secret::new(parameters["state"].as_str()).hash());
+    }
+
+    #[test]
+    fn each_login_may_have_parameters_of_its_own() {
+        let foundry = crate::provider::foundry("foundry.example").unwrap();
+        let (console, here) = (foundry.redirects.console.clone().unwrap(), "http://127.0.0.1:8888/");
+        let client = ClientRegistration::public(foundry, "app");
+        let asked = |redirect_uri: &str, request: AuthorizationRequest| {
+            let (url, _) = PendingLogin::begin(&client, redirect_uri, request, START).unwrap();
+            url.query_pairs().into_owned().collect::<Vec<_>>()
+        };
+        let has = |asked: &[(String, String)], name: &str, value: &str| {
+            let mut values = asked.iter().filter(|(known, _)| known == name);
+            values.next().is_some_and(|(_, known)| known == value) && values.next().is_none()
+        };
+        let request = AuthorizationRequest::default().parameter("region", "a b").unwrap();
+        let pairs = asked(console.as_str(), request.clone());
+        assert!(
+            has(&pairs, "region", "a b") && has(&pairs, "prompt", "consent") && has(&pairs, "access_type", "offline")
+        );
+        let pairs = asked(console.as_str(), request.clone().parameter("prompt", "login").unwrap());
+        assert!(has(&pairs, "prompt", "login"), "{pairs:?}");
+        let pairs = asked(here, request);
+        assert!(!pairs.iter().any(|(name, _)| name == "prompt"), "{pairs:?}");
     }
 
     #[test]

@@ -25,9 +25,27 @@ impl Ledger<'_> {
         } else {
             &self.demand.target
         };
-        let access = exchange::access_entry(self.core, response, asked);
-        let child = self.child(attempt.record.clone(), response, &access);
-        let landing = self.save_child(&attempt, child, &access).await;
+        let first = exchange::access_entry(self.core, response, asked);
+        let picked = match self.demand.target.resource_server_name() {
+            Some(name) => response.by_resource_server(name).ok(),
+            None => Some(response),
+        };
+        let access = picked.map_or_else(
+            || first.clone(),
+            |token| exchange::access_entry(self.core, token, asked),
+        );
+        let child = self.child(attempt.record.clone(), response, &first);
+        let mut landing = self.save_child(&attempt, child, &access).await;
+        // Another process may have been quicker: then what it saved is handed out.
+        if landing.as_ref().is_ok_and(|token| token.hash() == access.token.hash()) {
+            if picked.is_some() && !self.is_own_target(&attempt.record) {
+                self.save_token(&attempt.record, &self.demand.target, access).await;
+            }
+            self.save_others(&attempt.record, response).await;
+            if picked.is_none() {
+                landing = Err(TokenError::config(response.unpicked(&self.demand.target), OPERATION));
+            }
+        }
         if landing.is_ok() {
             self.core.tell(&self.demand.profile, &Event::Refreshed(took));
             if attempt.interrupted {
@@ -39,14 +57,14 @@ impl Ledger<'_> {
 
     /// The record with the answer in it. A reply without a refresh token keeps the
     /// old one (RFC 6749 section 6).
-    fn child(&self, mut record: GrantRecord, response: &TokenResponse, access: &AccessEntry) -> GrantRecord {
+    fn child(&self, mut record: GrantRecord, response: &TokenResponse, first: &AccessEntry) -> GrantRecord {
         let now = self.core.options.clock.now();
         if let Some(token) = &response.refresh_token {
             record.refresh_token = Some(token.clone());
             record.refresh_expires_at = response.refresh_expires_in.map(|lifetime| now.plus(lifetime));
         }
-        if self.is_own_target(&record) {
-            record.access = Some(access.clone()).filter(|_| self.core.options.cache_access_tokens);
+        if self.asks_as_own(&record) {
+            record.access = Some(first.clone()).filter(|_| self.core.options.cache_access_tokens);
             record.rejected_refresh_at = self.demand.rejected.map(|_| now);
         } else if self.core.client.provider().refresh_revokes_access_tokens {
             record.access = None;
@@ -70,7 +88,7 @@ impl Ledger<'_> {
                 Err(error) if is_passing(error.kind()) && self.spill(attempt, &child).await => {
                     self.core.tell(&self.demand.profile, &Event::SaveDelayed);
                     self.reporter.spilled();
-                    return Ok(self.hand_out(&child, access).await);
+                    return Ok(hand_out(&child, access));
                 }
                 Err(error) if is_passing(error.kind()) => self.save_until_decided(&record, when).await,
                 outcome => outcome,
@@ -110,7 +128,7 @@ impl Ledger<'_> {
                 }
             }
         }
-        Ok(self.hand_out(&child, access).await)
+        Ok(hand_out(&child, access))
     }
 
     /// Saves; what is not known to be saved is tried once more at once.
@@ -119,13 +137,6 @@ impl Ledger<'_> {
             Err(error) if error.kind() == StoreErrorKind::Ambiguous => self.core.store.save(record, when).await,
             outcome => outcome,
         }
-    }
-
-    async fn hand_out(&self, child: &GrantRecord, access: &AccessEntry) -> AccessToken {
-        if !self.is_own_target(child) && self.core.options.cache_access_tokens {
-            self.save_token(child, access.clone()).await;
-        }
-        AccessToken::of_login(access.clone(), Some(child.login_id))
     }
 
     /// Saves, again and again while the store is away or does not say: an answer
@@ -171,6 +182,10 @@ impl Ledger<'_> {
             }
         }
     }
+}
+
+fn hand_out(child: &GrantRecord, access: &AccessEntry) -> AccessToken {
+    AccessToken::of_login(access.clone(), Some(child.login_id))
 }
 
 // What time may heal. A save that is denied or too large will be so again, but the

@@ -52,7 +52,10 @@ pub(crate) async fn login(core: &Core, demand: &Demand, exchange: CodeExchange, 
             match after_answer(answer, core.client.provider().rotation, OPERATION) {
                 Aftermath::Commit(response) => {
                     let record = ledger.record_of(&response, exchange.record.target);
-                    let landing = ledger.replace(record).await;
+                    let landing = ledger.replace(record.clone()).await;
+                    if landing.is_ok() {
+                        ledger.save_others(&record, &response).await;
+                    }
                     core.tell(&demand.profile, &Event::Refreshed(took));
                     landing
                 }

@@ -5,8 +5,10 @@ use crate::clock::Timestamp;
 use crate::error::{ConfigError, TokenError};
 use crate::key::Key;
 use crate::record::{AccessEntry, Contents, GrantRecord, TokenRecord, Version};
+use crate::refresh::exchange;
 use crate::store::{StoreError, TokenStore as _, TokenStoreExt as _};
-use crate::token::AccessToken;
+use crate::target::Target;
+use crate::token::{AccessToken, TokenResponse};
 
 /// What was read: the grant record, and the token stored for the target asked for.
 pub(super) struct Snapshot {
@@ -62,6 +64,11 @@ impl Ledger<'_> {
         self.demand.target.is_default() || self.demand.target == grant.recipe.target
     }
 
+    /// Whether the server is asked for nothing but what the login was granted.
+    pub(super) fn asks_as_own(&self, grant: &GrantRecord) -> bool {
+        self.is_own_target(grant) || self.demand.target.only_picks()
+    }
+
     // Token records may be lost: what can't be read is as good as absent.
     async fn load_token(&self, grant: &GrantRecord) -> Option<TokenRecord> {
         let key = Key::token(&self.demand.profile, self.demand.target.id());
@@ -70,10 +77,34 @@ impl Ledger<'_> {
         (record.login_id == Some(grant.login_id) && record.target == self.demand.target).then_some(record)
     }
 
+    /// Saves the tokens for each resource server that came in one answer; best effort.
+    pub(super) async fn save_others(&self, grant: &GrantRecord, response: &TokenResponse) {
+        if !response.is_for_several() {
+            return;
+        }
+        let asked = if self.is_own_target(grant) {
+            Target::new()
+        } else {
+            self.demand.target.unpicked()
+        };
+        for token in response.tokens() {
+            let Some(name) = &token.resource_server else {
+                continue;
+            };
+            let target = asked.clone().resource_server(name);
+            if target != self.demand.target {
+                let access = exchange::access_entry(self.core, token, &asked);
+                self.save_token(grant, &target, access).await;
+            }
+        }
+    }
+
     /// Saves the token of a target that is not the grant's own; best effort.
-    pub(super) async fn save_token(&self, grant: &GrantRecord, access: AccessEntry) {
+    pub(super) async fn save_token(&self, grant: &GrantRecord, target: &Target, access: AccessEntry) {
+        if !self.core.options.cache_access_tokens {
+            return;
+        }
         let keep_until = access.expires_at;
-        let target = self.demand.target.clone();
         let mut record = TokenRecord::new(
             grant.binding.clone(),
             grant.recipe.grant.clone(),
@@ -81,7 +112,9 @@ impl Ledger<'_> {
             access,
         );
         record.login_id = Some(grant.login_id);
-        record.rejected_refresh_at = self.demand.rejected.map(|_| self.core.options.clock.now());
+        if *target == self.demand.target {
+            record.rejected_refresh_at = self.demand.rejected.map(|_| self.core.options.clock.now());
+        }
         let key = Key::token(&self.demand.profile, target.id());
         if let Err(error) = self
             .core

@@ -138,7 +138,7 @@ impl Ledger<'_> {
     fn request(&self, record: &GrantRecord, token: &Secret) -> TokenRequest {
         // A refresh for the grant's own target asks for nothing: it gets what was
         // granted (RFC 6749 section 6).
-        let target = if self.is_own_target(record) {
+        let target = if self.asks_as_own(record) {
             Target::new()
         } else {
             self.demand.target.clone()
@@ -210,7 +210,8 @@ impl Ledger<'_> {
         }
         let Sent { answer, took } = exchange::send(self.core, prepared).await;
         match after_answer(answer, self.core.client.provider().rotation, OPERATION) {
-            Aftermath::Commit(response) => Some(self.commit(attempt, &response, took).await),
+            // Boxed: what every flight carries should stay small.
+            Aftermath::Commit(response) => Some(Box::pin(self.commit(attempt, &response, took)).await),
             Aftermath::NotSpent { error, refusal } => {
                 self.clear(attempt, Failure::Sent(refusal.as_deref())).await;
                 Some(Err(error))
@@ -232,7 +233,7 @@ impl Ledger<'_> {
         if let Failure::Sent(refusal) = failure {
             let code = refusal.and_then(|refusal| refusal.code.clone());
             // What one target may not have says nothing about the others.
-            if self.is_own_target(&record) || !code.as_deref().is_some_and(concerns_the_target) {
+            if self.asks_as_own(&record) || !code.as_deref().is_some_and(concerns_the_target) {
                 record.back_off = Some(next_back_off(record.back_off.as_ref(), refusal, now));
             }
             record.note(now, Outcome::Failed, code);
@@ -265,7 +266,7 @@ impl Ledger<'_> {
     /// `invalid_grant`: somebody else may have refreshed. Only while the mark is
     /// still ours the refresh token is remembered as refused; nothing is deleted.
     async fn refused(&self, attempt: Attempt, refusal: Refusal) -> Option<Landing> {
-        if !self.is_own_target(&attempt.record) {
+        if !self.asks_as_own(&attempt.record) {
             // Some servers say so of a target that was not consented to.
             self.clear(attempt, Failure::Sent(Some(&refusal))).await;
             return Some(Err(self.failed(TokenErrorKind::Refused(Box::new(refusal)), None)));

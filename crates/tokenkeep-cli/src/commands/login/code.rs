@@ -29,7 +29,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(180);
 pub(super) async fn run(session: &Session, plan: &Plan, args: &BrowserArgs) -> Result<Option<Timestamp>> {
     let login = LoopbackLogin::new(session.manager(plan.registration.clone())?)
         .profile(session.profile().clone())
-        .target(plan.target.clone())
+        .target(plan.request.clone())
         .listener(listener(plan, &args.listen)?)
         .browser(browser(args))
         .timeout(args.timeout.unwrap_or(TIMEOUT))

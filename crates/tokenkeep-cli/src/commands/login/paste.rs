@@ -21,7 +21,7 @@ const KEPT_FOR: std::time::Duration = std::time::Duration::from_secs(600);
 
 pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timestamp>> {
     let manager = session.manager(plan.registration.clone())?;
-    let (url, pending) = manager.begin_login(&plan.redirect_uri, plan.target.clone())?;
+    let (url, pending) = manager.begin_login(&plan.redirect_uri, plan.request.clone())?;
     let key = remember(session, &url, &pending).await?;
     output::say(&format!(
         "open this address in a browser, anywhere, and log in:\n\n  {url}\n\nthen paste the address of the page you \

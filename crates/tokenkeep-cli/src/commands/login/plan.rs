@@ -4,6 +4,7 @@
 use std::fmt;
 
 use tokenkeep::client_auth::ClientAuthMethod;
+use tokenkeep::grant::AuthorizationRequest;
 use tokenkeep::provider::Redirects;
 use tokenkeep::record::{ClientRecord, GrantRecord};
 use tokenkeep::{ClientRegistration, SecretSource, Target};
@@ -23,11 +24,15 @@ use crate::settings::{build_target, pick, pick_words};
 const REDIRECT_HERE: &str = "http://127.0.0.1";
 const REDIRECT_PATH: &str = "/callback";
 
+const OWN_FLAGS: &str = "scopes, audience, resources and redirect URI have flags of their own";
+
 /// What the login is to be.
 pub(super) struct Plan {
     pub(super) flow: Flow,
     pub(super) registration: ClientRegistration,
     pub(super) target: Target,
+    /// What is asked for in the browser: the target, and more.
+    pub(super) request: AuthorizationRequest,
     pub(super) redirect_uri: String,
 }
 
@@ -62,6 +67,7 @@ impl Plan {
         Ok(Self {
             flow,
             registration: ClientRegistration::confidential(provider, client_id, secret).authenticate_by(way),
+            request: authorization_request(&args.parameters, target.clone())?,
             target,
             redirect_uri,
         })
@@ -95,6 +101,17 @@ fn flow(session: &Session, args: &Login, grant: Option<&GrantRecord>, redirect_u
              a service, --flow token for a token you have",
         )
     })
+}
+
+fn authorization_request(parameters: &[String], target: Target) -> Result<AuthorizationRequest> {
+    let add = |request: AuthorizationRequest, given: &String| {
+        let Some((name, value)) = given.split_once('=') else {
+            return Err(Failure::new(Exit::Usage, "--parameter is to be NAME=VALUE"));
+        };
+        let added = request.parameter(name, value);
+        added.map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(OWN_FLAGS))
+    };
+    parameters.iter().try_fold(AuthorizationRequest::new(target), add)
 }
 
 fn usual_redirect_uri(redirects: &Redirects, flow: Flow) -> String {
