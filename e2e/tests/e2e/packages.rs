@@ -12,7 +12,7 @@ use tokenkeep::import::{self, Format};
 use tokenkeep::key::Key;
 use tokenkeep::record::{ClientRecord, GrantRecord, TokenRecord};
 use tokenkeep::store::TokenStoreExt as _;
-use tokenkeep::{Profile, Secret, Target, TokenStore};
+use tokenkeep::{Profile, Secret, Target};
 
 use crate::command::{Home, finish};
 
@@ -140,18 +140,22 @@ async fn pancloud_writes_and_we_read_and_pancloud_reads_again() {
     assert_ne!(read["work"]["refresh_token"], login.refresh_token.as_str());
     assert_eq!(home.run(&["-p", "work", "token"]).code(), Some(4), "the login has left");
 
-    // The same, written by pancloud: not a byte is different.
-    let (theirs, theirs_name) = file(&home, "theirs.json");
+    assert_as_pancloud_writes_it(&home, &back, &read);
+}
+
+/// The same, written by pancloud: not a byte is different.
+fn assert_as_pancloud_writes_it(home: &Home, ours: &Path, read: &Value) {
+    let (theirs, name) = file(home, "theirs.json");
     let mut again = Vec::new();
     for profile in ["default", "köln", "work"] {
         let mut entry = read[profile].clone();
         entry["profile"] = json!(profile);
         again.push(entry);
     }
-    run(&home, "pancloud_files.py", &["write", &theirs_name], &json!(again));
+    run(home, "pancloud_files.py", &["write", &name], &json!(again));
     assert_eq!(
         std::fs::read_to_string(theirs).unwrap(),
-        std::fs::read_to_string(back).unwrap()
+        std::fs::read_to_string(ours).unwrap()
     );
 }
 
@@ -265,44 +269,8 @@ async fn globus_writes_in_four_ways_and_we_read_and_globus_reads_again() {
         assert_eq!(home.print(&["profile", "list"]), "", "nothing was written");
         home.print(&[&import[..], &["--client-id", "native-app"]].concat());
 
-        let (client, grant) = kept(&home, "DEFAULT/auth.globus.org").await;
-        assert_eq!(
-            (client.client_id.as_str(), client.provider.name.as_str()),
-            ("native-app", "globus")
-        );
-        let grant = grant.unwrap();
-        assert_eq!(grant.refresh_token, Some(Secret::new("canary-refresh")));
-        assert_eq!(grant.access.unwrap().scopes, ["auth.globus.org:all"]);
-        assert_eq!(
-            home.print(&["-p", "DEFAULT/auth.globus.org", "token"]),
-            "canary-auth.globus.org"
-        );
-        for server in ["groups", "transfer"] {
-            let token = kept_token(&home, "DEFAULT", server).await;
-            assert_eq!(token.access.token, Secret::new(format!("canary-{server}")));
-            assert_eq!(token.access.expires_at.unwrap().unix_seconds(), LATE);
-        }
-
-        let (_, back) = file(&home, "back.json");
-        home.print(&[
-            "profile",
-            "export",
-            "--all",
-            "--allow-duplicate",
-            "--format",
-            "globus",
-            "--output",
-            &back,
-        ]);
-        let mut again = read(&home, "globus_files.py", &["read", &back, "DEFAULT"]);
-        let mut expected = servers.clone();
-        for data in [&mut again, &mut expected]
-            .into_iter()
-            .flat_map(|all| all.as_object_mut().unwrap().values_mut())
-        {
-            data.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        }
-        assert_eq!(again, expected, "{kind}");
+        assert_globus_is_kept(&home).await;
+        assert_globus_reads_it_again(&home, &servers, kind);
         let (format, entries) = import::read_file(None, &path).unwrap();
         assert_eq!(format, Format::Globus);
         read_by_us.push(
@@ -313,4 +281,47 @@ async fn globus_writes_in_four_ways_and_we_read_and_globus_reads_again() {
         );
     }
     assert!(read_by_us.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+async fn assert_globus_is_kept(home: &Home) {
+    let (client, grant) = kept(home, "DEFAULT/auth.globus.org").await;
+    assert_eq!(
+        (client.client_id.as_str(), client.provider.name.as_str()),
+        ("native-app", "globus")
+    );
+    let grant = grant.unwrap();
+    assert_eq!(grant.refresh_token, Some(Secret::new("canary-refresh")));
+    assert_eq!(grant.access.unwrap().scopes, ["auth.globus.org:all"]);
+    assert_eq!(
+        home.print(&["-p", "DEFAULT/auth.globus.org", "token"]),
+        "canary-auth.globus.org"
+    );
+    for server in ["groups", "transfer"] {
+        let token = kept_token(home, "DEFAULT", server).await;
+        assert_eq!(token.access.token, Secret::new(format!("canary-{server}")));
+        assert_eq!(token.access.expires_at.unwrap().unix_seconds(), LATE);
+    }
+}
+
+fn assert_globus_reads_it_again(home: &Home, servers: &Value, kind: &str) {
+    let (_, back) = file(home, "back.json");
+    home.print(&[
+        "profile",
+        "export",
+        "--all",
+        "--allow-duplicate",
+        "--format",
+        "globus",
+        "--output",
+        &back,
+    ]);
+    let mut again = read(home, "globus_files.py", &["read", &back, "DEFAULT"]);
+    let mut expected = servers.clone();
+    for data in [&mut again, &mut expected]
+        .into_iter()
+        .flat_map(|all| all.as_object_mut().unwrap().values_mut())
+    {
+        data.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    }
+    assert_eq!(again, expected, "{kind}");
 }
