@@ -29,6 +29,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use auth_core::clock::Timestamp;
 use auth_core::secret::SecretBytes;
 use auth_core::{Profile, Provider, Secret, Target};
 use zeroize::Zeroizing;
@@ -36,8 +37,6 @@ use zeroize::Zeroizing;
 pub use error::{FormatError, Problem};
 pub use export::{lost, write};
 pub use record::Records;
-
-use auth_core::clock::Timestamp;
 
 /// The largest file that is read, in bytes.
 pub const FILE_MAX: u64 = 16 * 1024 * 1024;
@@ -247,7 +246,6 @@ impl ImportedToken {
     }
 }
 
-/// What is written: for its owner only to read.
 type Written = Result<SecretBytes, FormatError>;
 
 #[cfg(test)]

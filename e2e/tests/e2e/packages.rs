@@ -159,6 +159,65 @@ fn assert_as_pancloud_writes_it(home: &Home, ours: &Path, read: &Value) {
     );
 }
 
+#[test]
+fn pancloud_and_we_use_one_file_in_turn() {
+    let (server, folder) = (server(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("credentials.json");
+    let name = path.display().to_string();
+    let home = Home::with_store(|_| format!("json:{name}?compat=pancloud"));
+    let entry = |refresh_token: &str| json!([{"profile": "work", "client_id": "app", "client_secret": "s%cret", "refresh_token": refresh_token}]);
+    let theirs = |refresh_token: &str| run(&home, "pancloud_files.py", &["write", &name], &entry(refresh_token));
+    theirs(&server.log_in("app", "read").refresh_token);
+    assert_eq!(home.print(&["profile", "list"]), "work  renewable");
+    let shown = home.print(&["profile", "show", "work", "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(
+        shown["client"]["token_endpoint"],
+        "https://api.paloaltonetworks.com/api/oauth2/RequestToken"
+    );
+
+    // Nothing of this goes to pancloud's own server.
+    let login = server.log_in("app", "read");
+    let (_, credentials) = file(&home, "init.json");
+    std::fs::write(
+        &credentials,
+        entry(&login.refresh_token)[0]
+            .to_string()
+            .replace("\"profile\":\"work\",", ""),
+    )
+    .unwrap();
+    let endpoint = server.token_endpoint();
+    home.print(&[
+        "-p",
+        "work",
+        "init",
+        "--force",
+        "--provider",
+        "pancloud",
+        "--token-endpoint",
+        &endpoint,
+        "--from",
+        &credentials,
+    ]);
+    for turn in 1..4 {
+        let token = home.print(&["-p", "work", "token", "--force"]);
+        assert_eq!(server.counters().refreshes_granted, turn);
+        let seen = read(&home, "pancloud_files.py", &["read", &name, "work"]);
+        assert_eq!(
+            (&seen["work"]["access_token"], &seen["work"]["client_id"]),
+            (&json!(token), &json!("app"))
+        );
+        assert_ne!(seen["work"]["refresh_token"], login.refresh_token.as_str());
+        // pancloud has logged in anew.
+        theirs(&server.log_in("app", "read").refresh_token);
+    }
+    home.print(&["-p", "work", "token", "--force"]);
+    assert_eq!(mode(&path), 0o600);
+    let sealed = home.run(&["--seal", "key-env:X", "-p", "work", "token"]);
+    assert_eq!(sealed.code(), Some(3));
+    assert!(sealed.stderr().contains("can't be sealed"), "{}", sealed.stderr());
+}
+
 #[tokio::test]
 async fn palantir_writes_and_we_read_and_palantir_refreshes_with_it() {
     let (home, server) = (Home::new(), server());

@@ -4,7 +4,7 @@ use tokenkeep::import::{self, Format, FormatError, Imported};
 use tokenkeep::key::Part;
 use tokenkeep::record::TokenRecord;
 use tokenkeep::secret::SecretBytes;
-use tokenkeep::store::TokenStoreExt as _;
+use tokenkeep::store::{StoreErrorKind, TokenStoreExt as _};
 
 use super::Held;
 use crate::error::{Failure, Result};
@@ -66,7 +66,13 @@ async fn imported(held: &Held) -> Result<Imported> {
 
 async fn tokens(session: &Session) -> Result<Vec<TokenRecord>> {
     let mut tokens = Vec::new();
-    for listed in session.store.list_all().await? {
+    let listed = match session.store.list_all().await {
+        Ok(listed) => listed,
+        // Nobody knows which there are: the login's own goes along.
+        Err(error) if error.kind() == StoreErrorKind::Unsupported => return Ok(tokens),
+        Err(error) => return Err(error.into()),
+    };
+    for listed in listed {
         if listed.key.profile() == session.profile() && matches!(listed.key.part(), Part::Token(_)) {
             let stored = session.store.load_contents(&listed.key).await?;
             tokens.extend(stored.and_then(|(_, contents)| contents.into_token()));
