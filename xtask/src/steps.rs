@@ -15,7 +15,10 @@ use crate::tools;
 use crate::workspace::{Member, Workspace};
 
 /// Those that run to the end by themselves.
-const EXAMPLES: [&str; 6] = [
+const EXAMPLES: [&str; 9] = [
+    "from_alf",
+    "from_globus",
+    "from_pancloud",
     "quickstart",
     "sealed_redis",
     "share_mongo",

@@ -261,11 +261,11 @@ mod tests {
 
     #[test]
     fn steps_have_their_own_way_unless_another_is_asked_for() {
+        use ClientAuthMethod::{Basic, BasicRaw, None, Post};
         let provider = crate::provider::foundry("foundry.example").unwrap();
         let ways = |client: &ClientRegistration| {
             [Step::CodeExchange, Step::Refresh, Step::Revocation].map(|step| client.authentication_in(step))
         };
-        use ClientAuthMethod::{Basic, BasicRaw, None, Post};
         let client = ClientRegistration::confidential(provider.clone(), "id", Secret::new("s"));
         assert_eq!(ways(&client), [BasicRaw, Post, BasicRaw]);
         let kept = ClientRegistration::from_record(client.clone().authenticate_by(BasicRaw).to_record());

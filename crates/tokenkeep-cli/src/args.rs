@@ -232,6 +232,9 @@ pub(crate) struct TargetArgs {
     /// The audience, where the server takes one
     #[arg(long, value_name = "AUDIENCE")]
     pub(crate) audience: Option<String>,
+    /// Of several resource servers that tokens come for at once, this one (Globus)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) resource_server: Option<String>,
     /// A resource (RFC 8707); repeatable
     #[arg(long, value_name = "URI")]
     pub(crate) resource: Vec<String>,

@@ -24,7 +24,8 @@ use crate::session::Session;
 pub(crate) async fn run(session: &Session, command: Command) -> Result<()> {
     match command {
         Command::Init(args) => init::run(session, *args).await,
-        Command::Login(args) => login::run(session, &args).await,
+        // The largest by far: boxed.
+        Command::Login(args) => Box::pin(login::run(session, &args)).await,
         Command::Token(args) => token::run(session, &args).await,
         Command::Request(args) => request::run(session, &args).await,
         Command::Status(args) => status::run(session, &args).await,

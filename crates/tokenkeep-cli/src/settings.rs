@@ -147,11 +147,20 @@ pub(crate) fn pick_words(flag: &[String], name: &str, config: &config::Words) ->
 
 /// The target that the flags alone name.
 pub(crate) fn target_of_flags(args: &TargetArgs) -> Target {
-    build_target(
+    let target = build_target(
         config::split(&args.scope),
         args.audience.clone(),
         config::split(&args.resource),
-    )
+    );
+    picking(target, args.resource_server.as_ref())
+}
+
+/// A target that picks this resource server, if one is named.
+pub(crate) fn picking(target: Target, resource_server: Option<&String>) -> Target {
+    match resource_server {
+        Some(name) => target.resource_server(name),
+        None => target,
+    }
 }
 
 /// A target of these parts.

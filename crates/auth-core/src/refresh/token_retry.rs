@@ -30,6 +30,15 @@ impl Default for TokenRetry {
 }
 
 impl TokenRetry {
+    /// So many further attempts, after these statuses, with this first pause.
+    pub fn new(total: u32, statuses: impl IntoIterator<Item = u16>, back_off: Duration) -> Self {
+        Self {
+            total,
+            statuses: statuses.into_iter().collect(),
+            back_off,
+        }
+    }
+
     /// One attempt, no retries.
     pub fn none() -> Self {
         Self {

@@ -157,9 +157,20 @@ fn providers_by_name() {
     assert_fails(
         &run("--provider other"),
         3,
-        &["provider can't be used", "generic and auth0"],
+        &["provider can't be used", "generic, auth0, foundry, globus and pancloud"],
     );
     assert_fails(&run("--domain x.example"), 3, &["domain can't be used", "auth0"]);
+    assert_fails(&run("--provider foundry"), 3, &["domain is missing", "--domain"]);
+    assert_fails(
+        &run("--provider foundry --domain http://x.example"),
+        3,
+        &["domain can't be used", "https"],
+    );
+    assert_fails(
+        &run("--provider globus --domain x.example"),
+        3,
+        &["domain can't be used", "foundry"],
+    );
     // Its endpoints are known: the token endpoint is asked, nothing is discovered.
     let domain = world.server.issuer();
     assert_fails(&run(&format!("--provider auth0 --domain {domain}")), 5, &["status 404"]);

@@ -15,6 +15,7 @@ mod init;
 mod login;
 mod migrate;
 mod profile;
+mod providers;
 mod refresh;
 mod request;
 mod requirements;

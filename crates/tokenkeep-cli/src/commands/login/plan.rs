@@ -16,7 +16,7 @@ use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::input;
 use crate::session::Session;
-use crate::settings::{build_target, pick, pick_words};
+use crate::settings::{build_target, pick, pick_words, picking};
 
 /// Where the browser goes in the end: to us, or, at a login by paste, to nobody, but
 /// the address bar shows what is to be pasted. One address to register for both; the
@@ -163,11 +163,12 @@ pub(in crate::commands) fn target(
     let audience = pick(args.audience.as_ref(), "audience", config.audience.as_ref())?;
     let resources = pick_words(&args.resource, "resource", &config.resource)?;
     let named = build_target(scopes.clone(), audience.clone(), resources.clone());
-    Ok(match grant {
+    let target = match grant {
         Some(grant) if named.is_default() => grant.recipe.target.clone(),
         None if scopes.is_empty() => build_target(usual.to_vec(), audience, resources),
         _ => named,
-    })
+    };
+    Ok(picking(target, args.resource_server.as_ref()))
 }
 
 /// The error that a setting makes no sense.
