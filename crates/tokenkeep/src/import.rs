@@ -9,6 +9,22 @@
 //! | [`Format::Foundry`] | `~/.foundry/oauth` (INI) of palantir-oauth-client | each section: host, or host:port |
 //! | [`Format::Globus`] | JSON 1.0 and 2.0, and with the feature `sqlite` the SQLite database | see [`Format::Globus`] |
 //! | [`Format::Yup`] | token cache of yup-oauth2 (JSON) | in the order of their scopes: one is `default`, several `default/1`, … |
+//!
+//! ```
+//! use tokenkeep::clock::Timestamp;
+//! use tokenkeep::import::{self, Format};
+//!
+//! let file = br#"{"profiles": {"1": {"profile": "work", "client_id": "id", "client_secret": "secret",
+//!                                    "refresh_token": "refresh", "access_token": null}}}"#;
+//! assert_eq!(Format::detect(file), Some(Format::Pancloud));
+//! for entry in import::read(Format::Pancloud, file)? {
+//!     // What a store keeps: TokenStoreExt::save_contents takes each.
+//!     let records = entry.found?.into_records(Timestamp::from_unix_seconds(1_800_000_000))?;
+//!     assert_eq!(records.profile.as_str(), "work");
+//!     assert!(records.grant.is_some_and(|grant| grant.refresh_token.is_some()));
+//! }
+//! # Ok::<(), import::FormatError>(())
+//! ```
 
 mod error;
 mod export;

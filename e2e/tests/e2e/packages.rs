@@ -356,6 +356,8 @@ async fn assert_globus_is_kept(home: &Home) {
         "canary-auth.globus.org"
     );
     for server in ["groups", "transfer"] {
+        let printed = home.print(&["-p", "DEFAULT", "token", "--resource-server", server]);
+        assert_eq!(printed, format!("canary-{server}"));
         let token = kept_token(home, "DEFAULT", server).await;
         assert_eq!(token.access.token, Secret::new(format!("canary-{server}")));
         assert_eq!(token.access.expires_at.unwrap().unix_seconds(), LATE);

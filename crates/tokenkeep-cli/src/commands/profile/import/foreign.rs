@@ -178,10 +178,8 @@ fn named_as(session: &Session, numbered: &Profile) -> Profile {
 
 /// With what the file does not say; what it says of the client counts.
 fn complete(imported: &mut Imported, given: &Given) {
-    if imported.client_id.is_none() {
-        imported.client_id.clone_from(&given.client_id);
-        imported.client_secret = imported.client_secret.take().or_else(|| given.client_secret.clone());
-    }
+    imported.client_id = imported.client_id.take().or_else(|| given.client_id.clone());
+    imported.client_secret = imported.client_secret.take().or_else(|| given.client_secret.clone());
     if let Some(endpoint) = &given.token_endpoint {
         at(&mut imported.provider, endpoint);
     }
