@@ -47,6 +47,10 @@ impl Fields {
         fields
     }
 
+    pub(super) fn has_tokens(&self) -> bool {
+        self.access_token.is_some() || self.refresh_token.is_some()
+    }
+
     /// As members of a document.
     pub(super) fn members(&self, name: &str) -> [(String, Arc<SecretBytes>); 5] {
         let member = |field: &str, value: Option<&Secret>| {

@@ -26,9 +26,12 @@ pub(super) const PROVIDER: &str = "pancloud";
 /// Puts in place of our records what the fields say, where they say something else.
 pub(super) fn adopt(profile: &Profile, fields: &Fields, records: &mut Records) {
     let said = Fields::of_records(profile, records);
+    let key = Key::client(profile);
     let client = (&fields.client_id, &fields.client_secret);
-    if client != (&said.client_id, &said.client_secret) {
-        adopt_client(&Key::client(profile), fields, records);
+    // A token by itself has a client without a name.
+    let alone = fields.has_tokens() && !records.contains_key(&*key.to_string());
+    if alone || client != (&said.client_id, &said.client_secret) {
+        adopt_client(&key, fields, records);
     }
     let tokens = (&fields.refresh_token, &fields.access_token);
     if tokens != (&said.refresh_token, &said.access_token) {

@@ -319,6 +319,8 @@ fn corrupt_files_are_named_with_the_place() {
     let file = world.put("file", &pancloud(&[entry("work")]));
     let unnamed = world.run(&format!("profile import {}", file.display()));
     assert_fails(&unnamed, 1, &["no bundle", "--from pancloud"]);
+    let init = world.run(&format!("init --from {}", file.display()));
+    assert_fails(&init, 3, &["profile import --from pancloud FILE"]);
     let piped = world.run_with("profile import --from pancloud -", &pancloud(&[entry("work")]));
     assert_code(&piped, 0);
 }
