@@ -265,3 +265,34 @@ async fn a_broken_file_is_named_with_its_copy() {
         "an empty file is an empty store, as there"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_of_ours_at_once_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials.json");
+    std::fs::write(&path, THEIRS).unwrap();
+    let names: Vec<Profile> = (0..24)
+        .map(|number| Profile::new(format!("p{number}")).unwrap())
+        .collect();
+    let writers = names.iter().cloned().map(|name| {
+        let path = path.clone();
+        tokio::spawn(async move {
+            // A handle each, as processes have.
+            let store = open(&path);
+            let mut client = ClientRecord::new(provider::pancloud(), name.as_str());
+            client.client_secret = Some(Secret::new("secret"));
+            store
+                .save_contents(&Key::client(&name), &client.into(), None, None)
+                .await
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap().unwrap();
+    }
+    let store = open(&path);
+    for name in &names {
+        let contents = store.load_contents(&Key::client(name)).await.unwrap().unwrap().1;
+        assert_eq!(contents.into_client().unwrap().client_id, name.as_str());
+    }
+    assert_eq!(field(&path, "1", "refresh_token"), "first");
+}
