@@ -145,7 +145,7 @@ async fn kept_refresh_token(file: &Path) -> Outcome<String> {
         .await?;
     let grant = kept.and_then(|(_, contents)| contents.into_grant());
     let token = grant.and_then(|grant| grant.refresh_token);
-    Ok(token.map_or_else(|| "none".into(), |token| token.hash().short().to_string()))
+    Ok(token.map_or_else(|| "none".into(), |token| token.hash().short()))
 }
 
 async fn open(file: &Path) -> Outcome<Arc<dyn TokenStore>> {

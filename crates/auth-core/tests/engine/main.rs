@@ -9,6 +9,7 @@ mod format;
 mod foundry;
 mod globus;
 mod hard_cases;
+mod known_faults;
 mod late;
 mod login;
 mod logout;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use store_testkit::process::{Process, run_many};
 use store_testkit::server::{Fault, Gate};
 
-use super::support::{LIMIT, World, assert_code, assert_fails, json as parsed};
+use super::support::{LIMIT, World, assert_code, assert_fails, end, json as parsed};
 
 #[test]
 fn each_form_to_the_letter() {
@@ -207,4 +207,17 @@ fn who_interrupts_twice_does_not_wait() {
     assert_eq!(process.wait(LIMIT).unwrap().code(), Some(130));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     gate.release();
+}
+
+#[test]
+fn processes_in_other_time_zones_share_a_token() {
+    let world = World::new();
+    world.log_in_service("ci");
+    let first = world.run("-p ci token").stdout();
+    for zone in ["Pacific/Kiritimati", "Etc/GMT+12", "UTC"] {
+        let found = end(world.command("-p ci token --min-valid 30m").env("TZ", zone));
+        assert_code(&found, 0);
+        assert_eq!(found.stdout(), first, "{zone}");
+    }
+    assert_eq!(world.server.counters().token_requests, 1);
 }
