@@ -13,7 +13,7 @@ start (chromium, memcached, redis-server) are installed before, as root on Debia
 --only takes names of
   steps     --only fmt clippy
   services  --only oidc         starts it and runs the tests whose path contains `oidc`;
-                                of `store-NAME`, all tests; others: kms memcached mongo redis. Variables that
+                                of `store-NAME`, all tests; others: kms memcached mongo packages redis. Variables that
                                 are set already (TOKENKEEP_TEST_REDIS_…) stay: tests use those servers
   crates    --only auth-core    runs the tests of that crate (and starts the services that they name)
 

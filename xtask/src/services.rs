@@ -5,6 +5,7 @@ mod kms;
 mod memcached;
 mod mongo;
 mod oidc;
+mod packages;
 mod redis;
 mod server;
 
@@ -18,6 +19,7 @@ use kms::Kms;
 use memcached::MemcachedNodes;
 use mongo::Mongo;
 use oidc::Oidc;
+use packages::Packages;
 use redis::RedisServers;
 
 /// A running server, or several that belong together; dropping it stops them.
@@ -39,7 +41,7 @@ pub(crate) struct Kind {
 }
 
 /// All of them; a new one is a file in `services/` and a line here.
-pub(crate) const KINDS: [Kind; 5] = [
+pub(crate) const KINDS: [Kind; 6] = [
     Kind {
         name: "kms",
         mark: "TOKENKEEP_TEST_KMS",
@@ -59,6 +61,11 @@ pub(crate) const KINDS: [Kind; 5] = [
         name: "oidc",
         mark: "TOKENKEEP_TEST_OIDC",
         start: |workspace| Ok(Box::new(Oidc::start(workspace)?)),
+    },
+    Kind {
+        name: "packages",
+        mark: "TOKENKEEP_TEST_PACKAGES",
+        start: |workspace| Ok(Box::new(Packages::start(workspace)?)),
     },
     Kind {
         name: "redis",

@@ -3,6 +3,7 @@
 //! One file per provider that we know; no special cases elsewhere.
 
 mod auth0;
+mod by_name;
 mod foundry;
 mod generic;
 mod globus;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use auth0::auth0;
+pub use by_name::{NAMES, ProviderNameError, by_name};
 pub use foundry::foundry;
 pub(crate) use generic::unknown;
 pub use generic::{generic, with_endpoints};

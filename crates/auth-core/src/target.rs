@@ -56,7 +56,9 @@ impl Target {
         self
     }
 
-    /// Of this resource server (Globus: one answer carries tokens of several).
+    /// Of this resource server: where one answer carries tokens of several (Globus),
+    /// this one. It is not sent; one request gets the tokens of all, and each is kept.
+    /// A [login](crate::TokenManager::finish_login)'s own token is the first of them.
     pub fn resource_server(mut self, name: impl Into<String>) -> Self {
         self.resource_server = Some(name.into());
         self

@@ -2,12 +2,12 @@
 //! returns.
 
 use std::fs::{File, Metadata, Permissions};
-use std::io::{self, ErrorKind, Read as _, Write};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use auth_core::store::local::{FILE_MODE, Place, sync_folder};
+use auth_core::store::local::{FILE_MODE, Place, keep_private, sync_folder, with_suffix};
 use zeroize::Zeroizing;
 
 use crate::document::Document;
@@ -21,6 +21,36 @@ const SUFFIX: &str = ".tmp";
 pub(crate) fn replace(path: &Path, document: &Document) -> Result<Metadata, Fault> {
     let file = write_beside(path, document).map_err(|error| Fault::io(Doing::Write, path, error))?;
     file.metadata().map_err(|error| ambiguous(path, error))
+}
+
+/// Writes this document over the file: whoever has it open sees it. What the file was before is kept beside it
+/// first, for a write that is cut off leaves half of each.
+pub(crate) fn overwrite(path: &Path, document: &Document) -> Result<Metadata, Fault> {
+    let Ok(mut file) = File::options().read(true).write(true).open(path) else {
+        return replace(path, document);
+    };
+    let failed = |error| Fault::io(Doing::Write, path, error);
+    keep_private(&file, path)?;
+    let mut before = Zeroizing::new(Vec::new());
+    file.read_to_end(&mut before).map_err(failed)?;
+    copy(&backup_of(path), &before).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    let mut pieces = Pieces::of(&file);
+    document
+        .write_to(&mut pieces)
+        .and_then(|()| pieces.flush())
+        .and_then(|()| {
+            let length = file.stream_position()?;
+            file.set_len(length)?;
+            file.sync_all()
+        })
+        .map_err(|error| ambiguous(path, error))?;
+    file.metadata().map_err(|error| ambiguous(path, error))
+}
+
+/// Where the file is kept as it was before the last write in place.
+pub(crate) fn backup_of(path: &Path) -> PathBuf {
+    with_suffix(path, ".before-tokenkeep")
 }
 
 /// Removes what killed writers left. Only for the holder of the data lock: all
@@ -67,6 +97,17 @@ pub(crate) fn holds(file: &File, document: &Document) -> io::Result<bool> {
         Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+fn copy(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = tempfile::Builder::new()
+        .prefix(&prefix(path))
+        .suffix(SUFFIX)
+        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    temporary.as_file().set_permissions(Permissions::from_mode(FILE_MODE))?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path).map(drop).map_err(|failed| failed.error)
 }
 
 fn prefix(path: &Path) -> String {

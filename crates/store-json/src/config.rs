@@ -12,6 +12,15 @@ use crate::error::{Fault, NAME};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonConfig {
     pub(crate) file: Wanted,
+    pub(crate) layout: Layout,
+}
+
+/// How the file is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Layout {
+    #[default]
+    Own,
+    Pancloud,
 }
 
 impl JsonConfig {
@@ -19,6 +28,7 @@ impl JsonConfig {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             file: Wanted::new(path),
+            layout: Layout::Own,
         }
     }
 
@@ -38,8 +48,8 @@ impl JsonConfig {
     /// From `json:PATH`, where PATH is taken as it is (no escapes) up to a `?`.
     /// `json:` alone is [`in_data_folder`](Self::in_data_folder).
     ///
-    /// Options: `?create=no` (the file must be there), `?network_fs=allow`;
-    /// joined by `&`.
+    /// Options: `?create=no` (the file must be there), `?network_fs=allow`,
+    /// `?compat=pancloud`; joined by `&`.
     ///
     /// # Errors
     /// `Invalid` if it is no such URL, or an option is not known.
@@ -71,6 +81,16 @@ impl JsonConfig {
         self
     }
 
+    /// The file has pancloud's own layout, and is written in place, for those who use
+    /// pancloud and this store one after the other: pancloud takes no locks, and what
+    /// both write at the same time may be lost. Only clients of the provider
+    /// `pancloud`, never sealed. Before each write the file as it was is copied to
+    /// `NAME.before-tokenkeep`.
+    pub fn compatible_with_pancloud(mut self) -> Self {
+        self.layout = Layout::Pancloud;
+        self
+    }
+
     /// The path.
     pub fn path(&self) -> &Path {
         &self.file.path
@@ -81,10 +101,12 @@ impl JsonConfig {
             "create=no" => Ok(self.create(false)),
             "create=yes" => Ok(self.create(true)),
             "network_fs=allow" => Ok(self.allow_network_file_system(true)),
+            "compat=pancloud" => Ok(self.compatible_with_pancloud()),
             other => {
                 let name = other.split('=').next().unwrap_or_default();
                 Err(invalid(format!(
-                    "option {name:?} is not known with this value; there are create=no and network_fs=allow"
+                    "option {name:?} is not known with this value; there are create=no, network_fs=allow and \
+                     compat=pancloud"
                 )))
             }
         }
@@ -118,6 +140,10 @@ mod tests {
         let parsed = |url| JsonConfig::from_url(url).unwrap();
         assert_eq!(parsed("json:/a b/%41.json"), JsonConfig::new("/a b/%41.json"));
         assert_eq!(parsed("json:t.json?create=no"), JsonConfig::new("t.json").create(false));
+        assert_eq!(
+            parsed("json:t.json?compat=pancloud"),
+            JsonConfig::new("t.json").compatible_with_pancloud()
+        );
         assert_eq!(
             parsed("json:t.json?network_fs=allow&create=yes"),
             JsonConfig::new("t.json").allow_network_file_system(true)

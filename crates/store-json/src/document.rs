@@ -23,8 +23,11 @@ use auth_core::secret::SecretBytes;
 use auth_core::store::Listed;
 use serde_json::value::RawValue;
 
+use crate::config::Layout;
 use crate::entry::{Entry, RecordDamage, value, write_member};
+use crate::error::Fault;
 use crate::members::{Damage, Members, Places};
+use crate::pancloud::{self, Table};
 
 /// The number of the format that this version writes, and the newest it reads.
 pub(crate) const FORMAT: u64 = 1;
@@ -36,6 +39,8 @@ pub(crate) struct Document {
     /// What stands under `tokenkeep`, if more than the format.
     head: Option<Arc<SecretBytes>>,
     others: Vec<(String, Arc<SecretBytes>)>,
+    /// What is there of pancloud's layout, if the file has that.
+    table: Option<Arc<Table>>,
 }
 
 /// Why a file can't be used.
@@ -46,6 +51,36 @@ pub(crate) enum Unreadable {
 }
 
 impl Document {
+    /// What a file holds that is not there yet.
+    pub(crate) fn empty(layout: Layout) -> Self {
+        Self {
+            table: (layout == Layout::Pancloud).then(Arc::default),
+            ..Self::default()
+        }
+    }
+
+    /// Reads a whole file of this layout.
+    pub(crate) fn read(layout: Layout, bytes: &[u8]) -> Result<Self, Unreadable> {
+        if layout == Layout::Own {
+            return Self::parse(bytes);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| not_text(bytes, error.valid_up_to()))?;
+        let (table, records) = Table::parse(text)?;
+        Ok(Self {
+            records,
+            table: Some(Arc::new(table)),
+            ..Self::default()
+        })
+    }
+
+    /// Whether a record can be put into it.
+    pub(crate) fn check(&self, record: &Record) -> Result<(), Fault> {
+        if self.table.is_some() {
+            return pancloud::check(record);
+        }
+        Ok(())
+    }
+
     /// Reads a whole file.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(bytes).map_err(|error| not_text(bytes, error.valid_up_to()))?;
@@ -76,6 +111,9 @@ impl Document {
 
     /// Writes the whole file.
     pub(crate) fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        if let Some(table) = &self.table {
+            return table.write_to(&self.records, out);
+        }
         out.write_all(b"{\"tokenkeep\":")?;
         match &self.head {
             Some(text) => out.write_all(text.expose())?,
@@ -151,6 +189,9 @@ impl Document {
         let old = self.records.get(&*name).map(|entry| &entry.text);
         let entry = Arc::new(Entry::of(record, old));
         self.records.insert(name.into(), entry);
+        if let Some(table) = &mut self.table {
+            Arc::make_mut(table).admit(record.key().profile());
+        }
     }
 
     /// Removes the record under this key.

@@ -7,6 +7,7 @@ mod entry;
 mod error;
 mod lock;
 mod members;
+mod pancloud;
 mod shelf;
 mod store;
 mod writer;

@@ -13,6 +13,7 @@ use auth_core::store::local::{Place, keep_private, open_to_read};
 use zeroize::Zeroizing;
 
 use crate::atomic_file;
+use crate::config::Layout;
 use crate::document::{Document, FORMAT, Unreadable};
 use crate::entry::RecordDamage;
 use crate::error::{Doing, Fault};
@@ -29,6 +30,7 @@ const FINE_TICK: Duration = Duration::from_millis(50);
 /// The file as this process last saw it.
 pub(crate) struct Shelf {
     place: Place,
+    layout: Layout,
     seen: Mutex<Option<Arc<Seen>>>,
     /// Held while reading, so that many tasks read a changed file once.
     reading: Mutex<()>,
@@ -56,9 +58,10 @@ struct Stamp {
 }
 
 impl Shelf {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place, layout: Layout) -> Self {
         Self {
             place,
+            layout,
             seen: Mutex::default(),
             reading: Mutex::default(),
             reads: AtomicU64::default(),
@@ -76,7 +79,7 @@ impl Shelf {
     /// it has to be read.
     pub(crate) fn unchanged(&self) -> Result<Option<Arc<Document>>, Fault> {
         match stat(&self.place)? {
-            None => Ok(Some(Arc::default())),
+            None => Ok(Some(self.empty())),
             Some(stamp) => Ok(self.seen_as(stamp).map(|seen| seen.document.clone())),
         }
     }
@@ -95,7 +98,7 @@ impl Shelf {
     pub(crate) fn current_for_write(&self, _lock: &DataLock) -> Result<Arc<Document>, Fault> {
         let Some(stamp) = stat(&self.place)? else {
             return if self.place.create {
-                Ok(Arc::default())
+                Ok(self.empty())
             } else {
                 Err(self.place.missing())
             };
@@ -113,7 +116,10 @@ impl Shelf {
             atomic_file::remove_leftovers(&self.place.file, &self.place.folder);
         }
         self.writes.fetch_add(1, Ordering::Relaxed);
-        let found = atomic_file::replace(&self.place.file, &document)?;
+        let found = match self.layout {
+            Layout::Own => atomic_file::replace(&self.place.file, &document)?,
+            Layout::Pancloud => atomic_file::overwrite(&self.place.file, &document)?,
+        };
         // Readers find it under its name already: they need not read it while its folder is synced.
         self.keep(Seen::new(&found, Arc::new(document)));
         atomic_file::sync(&self.place)
@@ -155,11 +161,27 @@ impl Shelf {
     }
 
     fn read(&self) -> Result<Arc<Document>, Fault> {
-        let (bytes, found) = self.read_bytes()?;
-        let document = Document::parse(&bytes).map_err(|why| unreadable(&self.place, &bytes, &why))?;
-        let document = Arc::new(document);
-        self.keep(Seen::new(&found, document.clone()));
-        Ok(document)
+        let mut tries = 0;
+        loop {
+            let (bytes, found) = self.read_bytes()?;
+            match Document::read(self.layout, &bytes) {
+                Ok(document) => {
+                    let document = Arc::new(document);
+                    self.keep(Seen::new(&found, document.clone()));
+                    return Ok(document);
+                }
+                // Who writes in place may be at it.
+                Err(_) if self.layout == Layout::Pancloud && tries < 10 => {
+                    tries += 1;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(why) => return Err(unreadable(&self.place, &bytes, &why)),
+            }
+        }
+    }
+
+    fn empty(&self) -> Arc<Document> {
+        Arc::new(Document::empty(self.layout))
     }
 
     fn read_bytes(&self) -> Result<(Zeroizing<Vec<u8>>, Metadata), Fault> {
@@ -252,10 +274,18 @@ fn unreadable(place: &Place, bytes: &[u8], why: &Unreadable) -> Fault {
         Unreadable::Damaged(_) if bytes.is_empty() => Fault::corrupt(format!(
             "{path} is empty, which tokenkeep never leaves behind: restore a copy, or remove it to begin anew"
         )),
-        Unreadable::Damaged(damage) => Fault::corrupt(format!(
-            "{path}, {}: mend it, restore a copy, or move it away to begin anew",
-            described(*damage)
-        )),
+        Unreadable::Damaged(damage) => {
+            let copy = atomic_file::backup_of(&place.file);
+            let copy = if copy.exists() {
+                format!("the copy {}", copy.display())
+            } else {
+                "a copy".to_owned()
+            };
+            let damage = described(*damage);
+            Fault::corrupt(format!(
+                "{path}, {damage}: mend it, restore {copy}, or move it away to begin anew"
+            ))
+        }
     }
 }
 
@@ -278,7 +308,8 @@ mod tests {
             "{\"tokenkeep\":{\"format\":1},\"x\":2}",
         );
         std::fs::write(&path, before).unwrap();
-        let shelf = Shelf::new(Place::resolve(&JsonConfig::new(&path).file).unwrap());
+        let place = Place::resolve(&JsonConfig::new(&path).file).unwrap();
+        let shelf = Shelf::new(place, Layout::Own);
         shelf.current().unwrap();
         std::fs::write(&path, after).unwrap();
         // As if both writes had come within one tick of the file system's clock.

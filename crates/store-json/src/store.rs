@@ -62,7 +62,7 @@ impl JsonStore {
     /// As [`open`](Self::open).
     pub fn with_config(config: &JsonConfig) -> Result<Self, StoreError> {
         let place = Place::resolve(&config.file).map_err(|fault| fault.at(Operation::Open, NAME))?;
-        let shelf = Arc::new(Shelf::new(place));
+        let shelf = Arc::new(Shelf::new(place, config.layout));
         Ok(Self {
             inner: Arc::new(Inner {
                 writer: Writer::new(shelf.clone()),

@@ -150,7 +150,10 @@ fn apply(request: &Request, document: &mut Cow<'_, Document>, shelf: &Shelf) -> 
     let stored = stored.map_err(|damage| shelf.damaged(change.key(), damage))?;
     match change {
         Change::Save(record, _) if stored == Some(record.version()) => return Ok(Outcome::Present),
-        Change::Save(record, when) if when.holds(stored) => document.to_mut().put(record),
+        Change::Save(record, when) if when.holds(stored) => {
+            document.check(record)?;
+            document.to_mut().put(record);
+        }
         Change::Remove(_, _) if stored.is_none() => return Ok(Outcome::Absent),
         Change::Remove(key, when) if stored.is_some_and(|stored| when.holds(stored)) => document.to_mut().remove(key),
         Change::Save(..) | Change::Remove(..) => return Err(Fault::new(StoreErrorKind::Conflict, "")),

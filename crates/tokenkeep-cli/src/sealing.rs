@@ -78,6 +78,11 @@ pub(crate) async fn open(url: &str, seal: Option<&Sealing>) -> Result<Opened> {
     let Some(seal) = seal else {
         return Ok(Opened { store, sealed: None });
     };
+    if url.starts_with("json:") && url.contains("compat=pancloud") {
+        let message = "pancloud's file can't be sealed: pancloud could not read it";
+        return Err(Failure::new(Exit::Configuration, message)
+            .hint("import it into a store of its own: tokenkeep profile import --from pancloud FILE"));
+    }
     let sealed = wrap(seal, store).await?;
     Ok(Opened {
         store: Arc::new(sealed.clone()),

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[cfg(feature = "import")]
+pub mod import;
 #[cfg(feature = "seal")]
 mod sealing;
 pub mod store;

@@ -18,6 +18,7 @@ mod migrations;
 mod mongo;
 mod oidc;
 mod outages;
+mod packages;
 mod processes;
 mod provider;
 mod redis;

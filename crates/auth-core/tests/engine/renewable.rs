@@ -9,7 +9,7 @@ use auth_core::error::{ConfigError, TokenErrorKind};
 use auth_core::grant::ClientCredentials;
 use auth_core::refresh::TokenRetry;
 use auth_core::store::{GetSet, GetSetStore, StoreErrorKind};
-use auth_core::{Target, TokenManager, TokenStore};
+use auth_core::{ClientRegistration, Secret, Target, TokenManager, TokenStore};
 use auth_http::HttpTransport;
 use store_testkit::server::Fault;
 
@@ -33,6 +33,22 @@ async fn each_target_has_its_own_token() {
     assert_ne!(one, two);
     assert_eq!(source.token_for(&Target::new().audience("one")).await.unwrap(), one);
     assert_eq!(bench.server.counters().token_requests, 2);
+}
+
+#[tokio::test]
+async fn where_no_scopes_are_named_the_providers_are_asked_for() {
+    let bench = Bench::new();
+    let mut provider = bench.service().provider().clone();
+    provider.default_scopes = vec!["usual".into()];
+    let client = ClientRegistration::confidential(provider, "service", Secret::new("service-secret"));
+    let manager = bench.builder(client).grant(ClientCredentials::new()).build().unwrap();
+    let scope_of = async |target: Target| {
+        let token = manager.source_for(&bench.profile, &target).token().await.unwrap();
+        bench.server.scope_of(token.secret().expose()).unwrap()
+    };
+    assert_eq!(scope_of(Target::new()).await, "usual");
+    assert_eq!(scope_of(Target::new().audience("a")).await, "usual");
+    assert_eq!(scope_of(Target::new().scope("other")).await, "other");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod files;
 mod given;
+mod pancloud;
 mod permissions;
 mod processes;
 mod together;

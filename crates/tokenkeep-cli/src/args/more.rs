@@ -54,9 +54,9 @@ pub(crate) enum ProfileCommand {
     Show(ProfileShow),
     /// Give one another name; whoever uses the old one must know
     Rename(ProfileRename),
-    /// Write profiles into a bundle, encrypted with a passphrase, for another store or machine
+    /// Write profiles into a bundle, encrypted with a passphrase, or into the file of another client
     Export(ProfileExport),
-    /// Read profiles from a bundle
+    /// Read profiles from a bundle, or from the file of another client
     Import(ProfileImport),
     /// Remove one, with its client and all its tokens; no server is told
     Remove(ProfileRemove),

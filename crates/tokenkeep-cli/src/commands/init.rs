@@ -44,6 +44,7 @@ pub(super) async fn run(session: &Session, mut args: Init) -> Result<()> {
     let kept = kept(session, args.force).await?;
     let credentials = match args.from.clone() {
         Some(from) => {
+            refuse_credentials(&from)?;
             refuse_stdin_twice(&from, &args)?;
             given::read(&from, &mut args).await?
         }
@@ -59,8 +60,21 @@ fn refuse_words(words: &[String]) -> Result<()> {
     if words.is_empty() {
         return Ok(());
     }
-    let message = "init takes only options: what is on the command line, every user of this machine can see";
-    Err(Failure::new(Exit::Usage, message).hint("put credentials into a file, or pipe them in: --from FILE, --from -"))
+    Err(seen_by_all("init takes only options"))
+}
+
+/// Other commands take JSON where this one wants the name of a file with it.
+fn refuse_credentials(from: &Path) -> Result<()> {
+    let looks_so = from.to_string_lossy().trim_start().starts_with(['{', '[']);
+    if looks_so && !from.exists() {
+        return Err(seen_by_all("--from takes the name of a file, not what is in it"));
+    }
+    Ok(())
+}
+
+fn seen_by_all(what: &str) -> Failure {
+    let message = format!("{what}: what is on the command line, every user of this machine can see");
+    Failure::new(Exit::Usage, message).hint("put credentials into a file, or pipe them in: --from FILE, --from -")
 }
 
 fn refuse_stdin_twice(from: &Path, args: &Init) -> Result<()> {

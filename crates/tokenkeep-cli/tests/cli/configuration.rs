@@ -157,7 +157,7 @@ fn providers_by_name() {
     assert_fails(
         &run("--provider other"),
         3,
-        &["provider can't be used", "generic, auth0, foundry, globus and pancloud"],
+        &["provider can't be used", "generic, auth0, foundry, globus, pancloud"],
     );
     assert_fails(&run("--domain x.example"), 3, &["domain can't be used", "auth0"]);
     assert_fails(&run("--provider foundry"), 3, &["domain is missing", "--domain"]);

@@ -8,6 +8,13 @@ use super::support::{SECRET, World, end};
 
 const PAGE: &str = include_str!("../../../../docs/cli.md");
 
+const PANCLOUD: &str =
+    r#"{"profiles": {"1": {"profile": "work", "client_id": "c", "client_secret": "s", "refresh_token": "r"}}}"#;
+const FOUNDRY: &str =
+    "[foundry.example]\ntoken_uri = https://foundry.example/multipass/api/oauth2/token\nclient_id = c\n";
+const GLOBUS: &str = r#"{"format_version": "2.0", "data": {"DEFAULT": {"auth.globus.org": {
+    "scope": "openid", "access_token": "a", "refresh_token": "r", "expires_at_seconds": 4102444800}}}}"#;
+
 #[test]
 fn every_example_of_the_page_runs() {
     let world = World::new();
@@ -41,6 +48,9 @@ fn every_example_of_the_page_runs() {
             &serde_json::json!({ "client_secret": SECRET }).to_string(),
         ),
         ("passphrase.txt", "correct horse battery staple"),
+        ("pancloud.json", PANCLOUD),
+        ("foundry.ini", FOUNDRY),
+        ("globus.json", GLOBUS),
     ] {
         std::fs::write(folder.join(name), text).unwrap();
     }

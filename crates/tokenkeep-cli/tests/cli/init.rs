@@ -161,6 +161,7 @@ fn no_secret_from_the_command_line() {
         "init client_secret=canary",
         "init canary",
         "init --passphrase=canary",
+        "init --from {\"client_secret\":\"canary\"}",
     ] {
         let output = world.run(arguments);
         assert_code(&output, 2);
@@ -201,6 +202,32 @@ fn what_is_there_is_replaced_by_force_only() {
     assert_fails(&world.run("token --force"), 5, &["invalid_client"]);
 }
 
+/// What pancloud's users have in `cred-init.json`.
+#[test]
+fn the_credentials_of_a_pancloud_user() {
+    let world = World::new();
+    let login = world.server.log_in("app", "read");
+    let credentials = serde_json::json!({
+        "client_id": "app",
+        "client_secret": SECRET,
+        "refresh_token": login.refresh_token,
+    });
+    let file = world.home().join("cred-init.json");
+    std::fs::write(&file, credentials.to_string()).unwrap();
+    let init = format!("-p work init --provider pancloud --from {}", file.display());
+    let usual = world.run(&init);
+    assert_code(&usual, 0);
+    let shown = parsed(&world.run("-p work profile show --json"));
+    let endpoint = "https://api.paloaltonetworks.com/api/oauth2/RequestToken";
+    assert_eq!(shown["client"]["token_endpoint"], endpoint);
+    assert_eq!(shown["client"]["provider"], "pancloud");
+    let here = format!("{init} --force --token-endpoint {}", world.server.token_endpoint());
+    assert_code(&world.run(&here), 0);
+    assert_eq!(world.requests(), 0);
+    assert_code(&world.run("-p work token"), 0);
+    assert_eq!(world.server.counters().refreshes_granted, 1);
+}
+
 // A terminal of its own comes from util-linux.
 #[cfg(target_os = "linux")]
 #[test]
@@ -231,5 +258,29 @@ fn a_person_is_asked_and_secrets_are_not_seen() {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert_code(&world.run("token"), 0);
+    assert_eq!(world.server.counters().refreshes_granted, 1);
+}
+
+/// What pancloud's generator asks for: client id, client secret, refresh token; the profile is `-p`'s.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pancloud_user_is_asked_for_three_things() {
+    let world = World::new();
+    let login = world.server.log_in("app", "read");
+    let answers = format!("app\n{SECRET}\n{}\n", login.refresh_token);
+    let options = format!("--provider pancloud --token-endpoint {}", world.server.token_endpoint());
+    let command = format!("{} -p work init {options}", env!("CARGO_BIN_EXE_tokenkeep"));
+    let script = ProcessBuilder::new("/usr/bin/script")
+        .args(["-qec", &command, "/dev/null"])
+        .env("HOME", world.home())
+        .env("XDG_DATA_HOME", world.home().join("data"))
+        .stdin(answers.as_str());
+    let output = end(script);
+    assert_eq!(output.code(), Some(0), "{}", output.stdout());
+    for words in ["Client id: ", "Client secret", "Refresh token"] {
+        assert!(output.stdout().contains(words), "{words}: {}", output.stdout());
+    }
+    assert!(!output.stdout().contains("Issuer") && !output.stdout().contains("Access token"));
+    assert_code(&world.run("-p work token"), 0);
     assert_eq!(world.server.counters().refreshes_granted, 1);
 }

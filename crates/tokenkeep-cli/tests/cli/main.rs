@@ -10,6 +10,7 @@ mod documentation;
 mod endings;
 mod errors;
 mod exec;
+mod foreign;
 mod init;
 mod login;
 mod migrate;

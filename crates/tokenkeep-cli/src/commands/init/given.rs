@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tokenkeep::Secret;
+use tokenkeep::import::Format;
 
 use crate::args::init::Init;
 use crate::error::{Failure, Result};
@@ -46,8 +47,14 @@ pub(super) async fn read(from: &Path, args: &mut Init) -> Result<Credentials> {
         input::text_file(from)?
     };
     let pairs = pairs(text.expose()).map_err(|problem| {
-        Failure::new(Exit::Configuration, format!("the credentials in {place}: {problem}"))
-            .hint("write a JSON object, or lines of KEY=VALUE; # begins a comment line")
+        let hint = match Format::detect(text.expose().as_bytes()) {
+            Some(format) => format!(
+                "a file of another client: tokenkeep profile import --from {} FILE",
+                format.as_str()
+            ),
+            None => "write a JSON object, or lines of KEY=VALUE; # begins a comment line".to_owned(),
+        };
+        Failure::new(Exit::Configuration, format!("the credentials in {place}: {problem}")).hint(hint)
     })?;
     let mut credentials = Credentials::default();
     let (mut seen, mut unknown) = (BTreeSet::new(), BTreeSet::new());

@@ -6,7 +6,7 @@ use tokenkeep::Provider;
 use tokenkeep::discovery::{self, DiscoveryError};
 use tokenkeep::endpoint::{EndpointUrl, Issuer};
 use tokenkeep::http::HttpTransport;
-use tokenkeep::provider::{self, Rotation};
+use tokenkeep::provider::{self, ProviderNameError, Rotation};
 use tokenkeep::record::ClientRecord;
 
 use super::plan::{missing, unusable};
@@ -15,6 +15,8 @@ use crate::error::{Failure, Result};
 use crate::exit::Exit;
 use crate::session::Session;
 use crate::settings::pick;
+
+const DOMAIN_GOES_WITH: &str = "it goes with --provider auth0 or foundry";
 
 /// Finds out about the authorization server; asks it for its metadata if it is
 /// known by its issuer only.
@@ -102,7 +104,7 @@ impl Named {
             (Some(name), ..) if name != "generic" => {
                 Some(Kind::Known(Box::new(known(session, name, domain.as_deref())?)))
             }
-            _ if domain.is_some() => return Err(unusable("domain", "it goes with --provider auth0 or foundry")),
+            _ if domain.is_some() => return Err(unusable("domain", DOMAIN_GOES_WITH)),
             (_, Some(token), issuer) => Some(Kind::Endpoints { issuer, token }),
             (_, None, issuer) => issuer.map(Kind::Issuer),
         };
@@ -151,21 +153,12 @@ impl Kind {
 
 /// A provider by its name, and the place where it is, if there is more than one.
 fn known(session: &Session, name: &str, domain: Option<&str>) -> Result<Provider> {
-    let place = || domain.ok_or_else(|| missing(session, "domain", "--domain"));
-    let no_url = |error| unusable("domain", error);
-    match name {
-        "auth0" => provider::auth0(place()?).map_err(no_url),
-        "foundry" => provider::foundry(place()?).map_err(no_url),
-        "globus" | "pancloud" if domain.is_some() => {
-            Err(unusable("domain", "it goes with --provider auth0 or foundry"))
-        }
-        "globus" => Ok(provider::globus()),
-        "pancloud" => Ok(provider::pancloud()),
-        _ => Err(unusable(
-            "provider",
-            "there are generic, auth0, foundry, globus and pancloud",
-        )),
-    }
+    provider::by_name(name, domain).map_err(|error| match error {
+        ProviderNameError::NeedsDomain => missing(session, "domain", "--domain"),
+        ProviderNameError::TakesNoDomain => unusable("domain", DOMAIN_GOES_WITH),
+        ProviderNameError::Domain(error) => unusable("domain", error),
+        error => unusable("provider", error),
+    })
 }
 
 /// What was discovered, but with what a person has said of the server before.

@@ -1,14 +1,21 @@
-//! Writes profiles into a bundle; a login is moved, not copied, if that is wanted.
+//! Writes profiles into a bundle, or into the file of another client; a login is moved, not copied, if that is
+//! wanted.
 
 mod departure;
 pub(crate) mod file;
+mod foreign;
 
+use std::path::Path;
+
+use tokenkeep::import::Format;
 use tokenkeep::key::Key;
 use tokenkeep::record::{Departure, Version};
 use tokenkeep::{Profile, Secret};
+use zeroize::Zeroizing;
 
+use self::foreign::Foreign;
 use super::passphrase;
-use crate::args::bundle::ProfileExport;
+use crate::args::bundle::{ProfileExport, Writable};
 use crate::bundle::{self, Bundle, Bundled, BundledGrant};
 use crate::commands::status;
 use crate::error::{Failure, Result};
@@ -33,7 +40,7 @@ pub(super) async fn run(session: &Session, args: &ProfileExport) -> Result<()> {
     if let Some(path) = &args.output {
         file::refuse_existing(path)?;
     }
-    let passphrase = if args.plaintext {
+    let passphrase = if args.plaintext || args.format.is_some() {
         None
     } else {
         Some(passphrase::new(&args.passphrase).await?)
@@ -87,30 +94,50 @@ async fn export(
             format!("there is no profile in {}", session.place()),
         ));
     }
-    let bytes = bundle::write(&profiles, passphrase)?;
-    let Some(path) = &args.output else {
-        return output::result(&bytes);
+    let foreign = match args.format.map(Writable::format) {
+        Some(format) => Some(foreign::write(held, format).await?),
+        None => None,
     };
-    if !args.logins.moves {
-        file::write(path, &bytes)?;
-        report(session, args, held);
-        return Ok(());
+    let content = match &foreign {
+        Some(_) => Zeroizing::default(),
+        None => bundle::write(&profiles, passphrase)?,
+    };
+    let bytes = foreign
+        .as_ref()
+        .map_or(content.as_slice(), |foreign| foreign.bytes.expose());
+    let Some(path) = &args.output else {
+        return output::result(bytes);
+    };
+    if args.logins.moves {
+        let is_right = |read: &[u8]| match &foreign {
+            Some(foreign) => Ok(read == foreign.bytes.expose()),
+            None => Ok(Bundle::read(read)?.open(passphrase.unwrap_or(&Secret::new("")))? == profiles),
+        };
+        move_to(path, held, bytes, is_right).await?;
+    } else {
+        file::write(path, bytes)?;
     }
+    report(session, args, held, foreign.as_ref());
+    Ok(())
+}
+
+/// The logins end here once the file is durable and was read again.
+async fn move_to(
+    path: &Path,
+    held: &mut [Held],
+    bytes: &[u8],
+    is_right: impl FnOnce(&[u8]) -> Result<bool>,
+) -> Result<()> {
     let written = async {
         departure::note(held, path).await?;
-        file::write(path, &bytes)?;
-        file::read_back(path, |bytes| {
-            let opened = Bundle::read(bytes)?.open(passphrase.unwrap_or(&Secret::new("")))?;
-            Ok(opened == profiles)
-        })
+        file::write(path, bytes)?;
+        file::read_back(path, is_right)
     };
     if let Err(failure) = written.await {
         departure::take_back(held).await;
         return Err(failure);
     }
-    departure::end(held, path).await?;
-    report(session, args, held);
-    Ok(())
+    departure::end(held, path).await
 }
 
 /// Takes the lease, then reads: what is read is the last word until it is given back.
@@ -174,36 +201,46 @@ fn check(held: &Held, args: &ProfileExport) -> Result<()> {
         return Err(Failure::new(Exit::Failure, message).hint(format!("let it come to its end first: {finish}")));
     }
     if held.bundled.has_refresh_token() && !args.logins.moves && !args.logins.allow_duplicate {
-        return Err(would_be_two(session));
+        return Err(would_be_two(session, args.format.map(Writable::format)));
     }
     Ok(())
 }
 
-fn would_be_two(session: &Session) -> Failure {
+fn would_be_two(session: &Session, format: Option<Format>) -> Failure {
     let profile = session.profile();
     let message = format!(
         "profile {profile} has a refresh token: where the server changes it at each refresh, of two copies the first \
          to be used ends the other's login, or both"
     );
+    let format = format.map(|format| format!("--format {} ", format.as_str()));
+    let export = format!("profile export {}--move --output FILE", format.unwrap_or_default());
     Failure::new(Exit::Usage, message).hint(format!(
         "move it: {}; or copy it all the same with --allow-duplicate",
-        session.command("profile export --move --output FILE")
+        session.command(&export)
     ))
 }
 
-fn report(session: &Session, args: &ProfileExport, held: &[Held]) {
+fn report(session: &Session, args: &ProfileExport, held: &[Held], foreign: Option<&Foreign>) {
     let Some(path) = &args.output else {
         return;
     };
     let place = path.display();
-    let how = if args.plaintext {
+    let how = if args.plaintext || foreign.is_some() {
         "not encrypted, for you only to read"
     } else {
         "encrypted"
     };
     session.notice(&format!("written to {place}, {how}: {}", names(held, |_| true)));
     let moved = names(held, |bundled| bundled.grant.is_some());
-    if args.logins.moves && !moved.is_empty() {
+    if let Some(foreign) = foreign {
+        let copied = names(held, |bundled| bundled.has_refresh_token() && !args.logins.moves);
+        foreign::report(session, foreign, &copied);
+    }
+    if args.logins.moves && !moved.is_empty() && foreign.is_some() {
+        session.notice(&format!(
+            "ended here, to go on with the client that reads the file: {moved}"
+        ));
+    } else if args.logins.moves && !moved.is_empty() {
         let import = format!("tokenkeep profile import {}", shell_word(&place.to_string()));
         session.notice(&format!(
             "ended here, to go on where the bundle is imported: {moved}; there: {import}"

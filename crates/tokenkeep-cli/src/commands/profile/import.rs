@@ -1,10 +1,14 @@
-//! Reads profiles from a bundle. All of it is checked before any of it is written.
+//! Reads profiles from a bundle, or from the file of another client. All of it is checked before any of it is
+//! written.
+
+mod foreign;
 
 use std::path::Path;
 
 use tokenkeep::Secret;
+use tokenkeep::import::Format;
 use tokenkeep::key::Key;
-use tokenkeep::record::{Contents, GrantRecord, Version};
+use tokenkeep::record::{Contents, GrantRecord, TokenRecord, Version};
 use tokenkeep::store::{StoreErrorKind, TokenStoreExt as _};
 
 use super::passphrase;
@@ -22,11 +26,53 @@ use crate::session::Session;
 struct Arriving {
     session: Session,
     bundled: Bundled,
+    /// Access tokens for other targets; bundles have none.
+    tokens: Vec<TokenRecord>,
+}
+
+/// What is in a file.
+struct Parcel {
+    profiles: Vec<(Bundled, Vec<TokenRecord>)>,
+    /// The file, for people; `None` for stdin.
+    place: Option<String>,
 }
 
 pub(super) async fn run(session: &Session, args: &ProfileImport) -> Result<()> {
-    let bytes = sealing::taken_back(session, input::bundle(&args.file).await?).await?;
-    let bundle = Bundle::read(&bytes)?;
+    let parcel = match (args.foreign.from, &args.file) {
+        (Some(from), file) => foreign::read(session, &args.foreign, from.format(), file.as_deref()).await?,
+        (None, Some(file)) => bundled(session, args, file).await?,
+        (None, None) => return Err(Failure::new(Exit::Usage, "no file is named")),
+    };
+    let mut arriving = Vec::new();
+    for (bundled, tokens) in parcel.profiles {
+        let session = session.named(&bundled.profile, true).await?;
+        arriving.push(Arriving {
+            session,
+            bundled,
+            tokens,
+        });
+    }
+    check(&arriving, args.overwrite).await?;
+    if args.dry_run {
+        return foreign::would(&arriving);
+    }
+    for (index, one) in arriving.iter().enumerate() {
+        let arrived = arrive(one, args.overwrite).await;
+        arrived.map_err(|failure| incomplete(failure, &arriving[..index]))?;
+    }
+    report(session, parcel.place.as_deref(), &arriving);
+    Ok(())
+}
+
+async fn bundled(session: &Session, args: &ProfileImport, file: &Path) -> Result<Parcel> {
+    let bytes = sealing::taken_back(session, input::bundle(file).await?).await?;
+    let bundle = Bundle::read(&bytes).map_err(|failure| match Format::detect(&bytes) {
+        Some(format) => failure.hint(format!(
+            "it is a file of another client: tokenkeep profile import --from {} FILE",
+            format.as_str()
+        )),
+        None => failure,
+    })?;
     let passphrase = if bundle.is_encrypted() {
         passphrase::known(&args.passphrase).await?
     } else {
@@ -36,23 +82,15 @@ pub(super) async fn run(session: &Session, args: &ProfileImport) -> Result<()> {
     if profiles.is_empty() {
         return Err(Failure::new(Exit::Failure, "the bundle is empty"));
     }
-    let mut arriving = Vec::new();
-    for bundled in profiles {
-        let session = session.named(&bundled.profile, true).await?;
-        arriving.push(Arriving { session, bundled });
-    }
-    check(&arriving, args.overwrite).await?;
-    for (index, one) in arriving.iter().enumerate() {
-        let arrived = arrive(one, args.overwrite).await;
-        arrived.map_err(|failure| incomplete(failure, &arriving[..index]))?;
-    }
-    report(session, args, &arriving);
-    Ok(())
+    Ok(Parcel {
+        profiles: profiles.into_iter().map(|bundled| (bundled, Vec::new())).collect(),
+        place: (file != Path::new("-")).then(|| file.display().to_string()),
+    })
 }
 
 async fn check(arriving: &[Arriving], overwrite: bool) -> Result<()> {
     let mut there = Vec::new();
-    for Arriving { session, bundled } in arriving {
+    for Arriving { session, bundled, .. } in arriving {
         if bundled.has_refresh_token() {
             check_persistence(&*session.store)?;
         }
@@ -68,13 +106,25 @@ async fn check(arriving: &[Arriving], overwrite: bool) -> Result<()> {
     Err(Failure::new(Exit::Configuration, message).hint("replace what is there with --overwrite"))
 }
 
-async fn arrive(Arriving { session, bundled }: &Arriving, overwrite: bool) -> Result<()> {
+async fn arrive(arriving: &Arriving, overwrite: bool) -> Result<()> {
+    let Arriving {
+        session,
+        bundled,
+        tokens,
+    } = arriving;
     let lease = session
         .waiting(IN_USE, GrantLease::take(&session.store, session.profile()))
         .await?;
     let written = write(session, bundled, overwrite, &lease).await;
     lease.release().await;
-    written
+    written?;
+    for token in tokens {
+        let key = Key::token(session.profile(), token.target.id());
+        let keep_until = token.access.expires_at;
+        let contents = Contents::from(token.clone());
+        session.store.replace_contents(&key, &contents, keep_until).await?;
+    }
+    Ok(())
 }
 
 async fn write(session: &Session, bundled: &Bundled, overwrite: bool, lease: &GrantLease) -> Result<()> {
@@ -123,8 +173,8 @@ fn incomplete(failure: Failure, done: &[Arriving]) -> Failure {
     failure.or_hint(|| Some(format!("imported before that: {}", names.join(", "))))
 }
 
-fn report(session: &Session, args: &ProfileImport, arriving: &[Arriving]) {
-    for Arriving { session, bundled } in arriving {
+fn report(session: &Session, place: Option<&str>, arriving: &[Arriving]) {
+    for Arriving { session, bundled, .. } in arriving {
         session.notice(&format!(
             "imported: {}, kept in {}, {}",
             bundled.profile,
@@ -132,10 +182,9 @@ fn report(session: &Session, args: &ProfileImport, arriving: &[Arriving]) {
             login::how_kept(session)
         ));
     }
-    if args.file != Path::new("-") {
+    if let Some(place) = place {
         session.notice(&format!(
-            "{} holds these credentials still: remove it when nobody needs it any more",
-            args.file.display()
+            "{place} holds these credentials still: remove it when nobody needs it any more"
         ));
     }
 }
