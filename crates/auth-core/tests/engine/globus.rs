@@ -115,7 +115,8 @@ async fn scopes_of_one_resource_server_need_no_pick() {
     assert!(other != token && bench.server.is_live(other.secret().expose()));
     assert_eq!(source.after_rejection(&other).await.unwrap(), other, "once only");
     assert_eq!(bench.asked(), 2);
-    manager.revoke(&bench.profile).await.unwrap();
+    assert!(manager.revoke(&bench.profile).await.unwrap());
+    assert!(!bench.server.is_live(other.secret().expose()));
 }
 
 #[tokio::test]
