@@ -351,6 +351,35 @@ fn a_yup_cache_lives_on_with_its_client() {
 }
 
 #[test]
+fn a_globus_login_lives_on_with_its_client() {
+    let world = World::new();
+    let login = world.server.log_in("desktop", "read");
+    let over = json!({"resource_server": "api", "scope": "read", "access_token": "over", "expires_at_seconds": 1,
+                      "refresh_token": login.refresh_token});
+    let file = json!({"format_version": "2.0", "globus-sdk.version": "4", "data": {"me": {"api": over}}});
+    let file = world.put("tokens.json", &file.to_string());
+    let endpoint = world.server.token_endpoint();
+    let client = format!("--client-id desktop --token-endpoint {endpoint}");
+    assert_code(
+        &world.run(&format!("profile import --from globus {client} {}", file.display())),
+        0,
+    );
+    let token = world.run("-p me/api token");
+    assert_code(&token, 0);
+    assert!(world.server.is_live(token.stdout().trim()));
+    assert_eq!(world.server.counters().refreshes_granted, 1);
+    let target = world.home().join("back.json");
+    let export = format!(
+        "profile export me/api --move --format globus --output {}",
+        target.display()
+    );
+    assert_code(&world.run(&export), 0);
+    let back: Value = serde_json::from_str(&std::fs::read_to_string(target).unwrap()).unwrap();
+    assert_eq!(back["data"]["me"]["api"]["access_token"], token.stdout().trim());
+    assert_ne!(back["data"]["me"]["api"]["refresh_token"], login.refresh_token.as_str());
+}
+
+#[test]
 fn another_providers_login_is_not_written() {
     let world = World::new();
     world.log_in_person("me");
