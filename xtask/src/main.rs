@@ -46,6 +46,9 @@ enum Command {
         /// Only these: steps, services or crates.
         #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
         only: Vec<String>,
+        /// More of what takes long: 1,000 increments in each of 16 processes, 200 expiries over MongoDB.
+        #[arg(long)]
+        long: bool,
     },
     /// Check that docs/parity.md has a row for each statement, and that the tests it names are there.
     Parity,
@@ -77,7 +80,7 @@ fn main() -> ExitCode {
 fn obey(command: Command) -> Result<bool, Failure> {
     let workspace = Workspace::read()?;
     match command {
-        Command::Test { only } => steps::test(&workspace, &only),
+        Command::Test { only, long } => steps::test(&workspace, &only, long),
         Command::Parity => parity::check(&workspace).map(|()| true),
         Command::Services {
             command: ServicesCommand::Up,

@@ -77,10 +77,11 @@ impl Step {
 }
 
 /// Runs what was asked for and says whether all of it passed. The last line on standard output is the sum of all tests.
-pub(crate) fn test(workspace: &Workspace, only: &[String]) -> Result<bool, Failure> {
+pub(crate) fn test(workspace: &Workspace, only: &[String], long: bool) -> Result<bool, Failure> {
     let tasks = tasks(workspace, only)?;
     let mut session = Session {
         workspace,
+        long,
         services: Services::new(workspace),
         tally: Tally::default(),
         conformance: Conformance::default(),
@@ -125,6 +126,7 @@ fn summarize(times: &[(&str, Duration)]) {
 
 struct Session<'w> {
     workspace: &'w Workspace,
+    long: bool,
     services: Services<'w>,
     tally: Tally,
     conformance: Conformance,
@@ -198,6 +200,9 @@ impl Session<'_> {
         // Of an earlier run.
         let _ = std::fs::remove_file(&refusals);
         command.env("STORE_TESTKIT_REFUSALS", &refusals);
+        if self.long {
+            command.env("STORE_TESTKIT_LONG", "1");
+        }
         if packages == ["--workspace"] {
             // Built with the tests; built again by itself, each would compile all it needs anew.
             command.env("STORE_TESTKIT_BINARIES", self.workspace.target.join("debug"));

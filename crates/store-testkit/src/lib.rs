@@ -20,6 +20,7 @@
 
 pub mod cases;
 mod conformance;
+mod extent;
 #[cfg(feature = "process")]
 pub mod process;
 mod refusals;
@@ -28,4 +29,5 @@ pub mod server;
 mod subject;
 
 pub use conformance::{run, run_case};
+pub use extent::{LONG_RUN, extent};
 pub use subject::Subject;

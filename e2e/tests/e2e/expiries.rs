@@ -20,7 +20,7 @@ const PROCESSES: usize = 32;
 const EXPIRIES: u64 = 200;
 pub(crate) const MANY: usize = 64;
 const LIFE: Duration = Duration::from_secs(3600);
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 
 #[tokio::test]
 async fn json() {

@@ -1,14 +1,17 @@
 //! The command over MongoDB: `TOKENKEEP_TEST_MONGODB_URL` names the server.
 
+use store_testkit::extent;
+
 use crate::command::{Home, finish};
 use crate::expiries::{MANY, share};
 
 /// The server of these tests is written in Python: processes wait for it.
 const PATIENT: &str = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
 
+/// In a long run as many as over the other stores.
 #[tokio::test]
-async fn eight_processes_refresh_once_per_expiry() {
-    share(&format!("{}&{PATIENT}", url()), 8, 40).await;
+async fn many_processes_refresh_once_per_expiry() {
+    share(&format!("{}&{PATIENT}", url()), extent(8, 32), extent(40, 200)).await;
 }
 
 #[tokio::test]

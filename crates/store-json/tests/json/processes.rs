@@ -8,7 +8,7 @@ use auth_core::store::{Lease, LeaseId, TokenStore as _};
 use store_json::JsonStore;
 
 use crate::given::{fresh_path, key, put};
-use crate::worker::{Job, TIMES};
+use crate::worker::{Job, times};
 
 const TTL: Duration = Duration::from_secs(1);
 
@@ -27,7 +27,7 @@ async fn sixteen_processes_count_exactly() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(total.body().expose(), (16 * TIMES).to_string().as_bytes());
+    assert_eq!(total.body().expose(), (16 * times()).to_string().as_bytes());
     assert_eq!(leftovers(&path), 0);
 }
 

@@ -15,7 +15,9 @@ const JOB: &str = "STORE_JSON_TEST_JOB";
 const PATH: &str = "STORE_JSON_TEST_PATH";
 
 /// How often one process counts.
-pub(crate) const TIMES: u64 = 100;
+pub(crate) fn times() -> u64 {
+    store_testkit::extent(100, 1_000)
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
@@ -102,7 +104,7 @@ impl Job {
 
 async fn count(path: &Path) {
     let store = JsonStore::open(path).unwrap();
-    let mut left = TIMES;
+    let mut left = times();
     while left > 0 {
         let read = store.load(&key("counter")).await.unwrap().unwrap();
         let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();

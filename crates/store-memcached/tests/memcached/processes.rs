@@ -1,7 +1,7 @@
 //! Several processes on the same servers.
 
 use crate::given::{BOTH, body, open, put, shared};
-use crate::worker::{Job, TIMES};
+use crate::worker::{Job, times};
 
 const PROCESSES: u64 = 16;
 
@@ -15,7 +15,7 @@ async fn sixteen_processes_count_exactly() {
         let output = counter.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
-    let total = (PROCESSES * TIMES).to_string();
+    let total = (PROCESSES * times()).to_string();
     assert_eq!(body(&store, "counter").await, Some(total.into_bytes()));
 }
 

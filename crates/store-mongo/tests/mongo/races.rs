@@ -6,7 +6,7 @@ use std::time::Duration;
 use auth_core::store::{Lease, LeaseId, TokenStore as _, WriteIf};
 
 use crate::given::{fresh_namespace, key, open, open_secured, record, run_long};
-use crate::worker::{Job, TIMES};
+use crate::worker::{Job, times};
 
 const RACERS: usize = 64;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -28,10 +28,10 @@ fn sixteen_processes_count_exactly() {
             assert!(output.status.success() && said.contains("1 passed"), "{said}");
         }
         let total = store.load(&key("counter")).await.unwrap().unwrap();
-        assert_eq!(total.body().expose(), (16 * TIMES).to_string().as_bytes());
+        assert_eq!(total.body().expose(), (16 * times()).to_string().as_bytes());
         assert_eq!(
             total.version().generation(),
-            16 * TIMES + 1,
+            16 * times() + 1,
             "a write without its count"
         );
     });

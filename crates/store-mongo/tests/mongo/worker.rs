@@ -13,7 +13,9 @@ const JOB: &str = "STORE_MONGO_TEST_JOB";
 const NAMESPACE: &str = "STORE_MONGO_TEST_NAMESPACE";
 
 /// How often one process counts.
-pub(crate) const TIMES: u64 = 100;
+pub(crate) fn times() -> u64 {
+    store_testkit::extent(100, 1_000)
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
@@ -58,7 +60,7 @@ impl Job {
 }
 
 async fn count(store: &MongoStore) {
-    let mut left = TIMES;
+    let mut left = times();
     while left > 0 {
         let read = store.load(&key("counter")).await.unwrap().unwrap();
         let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();

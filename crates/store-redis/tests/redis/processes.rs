@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use store_redis::RedisStore;
 use store_testkit::process::{ProcessBuilder, run_many};
+use store_testkit::{LONG_RUN, extent};
 use test_services::{Redis, RedisCluster};
 
 use crate::given::{key, record};
 
 const URL: &str = "STORE_REDIS_TEST_URL";
 const PROCESSES: usize = 16;
-const TIMES: usize = 100;
 
 #[tokio::test]
 async fn sixteen_processes_count_exactly() {
@@ -31,17 +31,19 @@ async fn counts_exactly(url: &str) {
         .save(&record("counter", "0", None), WriteIf::Absent)
         .await
         .unwrap();
-    let outputs = run_many(PROCESSES, Duration::from_secs(100), |_| {
+    let limit = Duration::from_secs(extent(100, 3_600));
+    let outputs = run_many(PROCESSES, limit, |_| {
         ProcessBuilder::new(std::env::current_exe().unwrap())
             .args(["processes::arrives", "--exact", "--nocapture"])
             .env(URL, url)
+            .inherit_env(LONG_RUN)
     });
     for output in outputs.unwrap() {
         assert!(output.success(), "{}{}", output.stdout(), output.stderr());
         assert!(output.stdout().contains("1 passed"), "the job was not found");
     }
     let total = store.load(&key("counter")).await.unwrap().unwrap();
-    assert_eq!(total.body().expose(), (PROCESSES * TIMES).to_string().as_bytes());
+    assert_eq!(total.body().expose(), (PROCESSES * times()).to_string().as_bytes());
 }
 
 /// Where started processes arrive, to count by compare-and-swap. In a plain run there is nothing to do.
@@ -52,9 +54,14 @@ fn arrives() {
     }
 }
 
+/// How often one process counts.
+fn times() -> usize {
+    extent(100, 1_000)
+}
+
 async fn count(url: String) {
     let store = RedisStore::connect(&url).await.unwrap();
-    let mut left = TIMES;
+    let mut left = times();
     while left > 0 {
         let read = store.load(&key("counter")).await.unwrap().unwrap();
         let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();

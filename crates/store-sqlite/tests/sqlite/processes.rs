@@ -10,7 +10,7 @@ use store_sqlite::rusqlite::Connection;
 use store_testkit::process::{Process, run_many};
 
 use crate::given::{fresh_path, key, put};
-use crate::worker::{Job, LIMIT, TIMES, succeeds};
+use crate::worker::{Job, limit, succeeds, times};
 
 const TTL: Duration = Duration::from_secs(1);
 const WRITERS: usize = 8;
@@ -20,12 +20,12 @@ const KILLS: usize = 100;
 async fn sixteen_processes_count_exactly() {
     let (_folder, path) = fresh_path();
     put(&path, "counter", "0").await;
-    for output in run_many(16, LIMIT, |_| Job::Count.at(&path)).unwrap() {
+    for output in run_many(16, limit(), |_| Job::Count.at(&path)).unwrap() {
         assert!(output.success(), "{}", output.stdout());
     }
     let store = SqliteStore::open(&path).unwrap();
     let total = store.load(&key("counter")).await.unwrap().unwrap();
-    assert_eq!(total.body().expose(), (16 * TIMES).to_string().as_bytes());
+    assert_eq!(total.body().expose(), (16 * times()).to_string().as_bytes());
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn processes_that_make_the_database_at_the_same_time_share_it() {
         let (_folder, path) = fresh_path();
         let writers: Vec<Process> = (0..8).map(|_| Job::Rewrite.at(&path).spawn().unwrap()).collect();
         for writer in &writers {
-            assert!(writer.wait_for_stdout("saved", LIMIT), "{}", writer.stderr_so_far());
+            assert!(writer.wait_for_stdout("saved", limit()), "{}", writer.stderr_so_far());
         }
         drop(writers);
         assert_intact(&path);
@@ -61,7 +61,7 @@ async fn kills_lose_no_acknowledged_save() {
     for kill in 0..KILLS {
         let victim = kill % WRITERS;
         assert!(
-            writers[victim].wait_for_stdout("saved", LIMIT),
+            writers[victim].wait_for_stdout("saved", limit()),
             "{}",
             writers[victim].stderr_so_far()
         );
@@ -75,11 +75,11 @@ async fn kills_lose_no_acknowledged_save() {
         );
         writers[victim].kill().unwrap();
         let killed = std::mem::replace(&mut writers[victim], Job::Rewrite.at(&path).spawn().unwrap());
-        note(&mut acknowledged, &killed.wait(LIMIT).unwrap().stdout());
+        note(&mut acknowledged, &killed.wait(limit()).unwrap().stdout());
     }
     for mut writer in writers {
         writer.kill().unwrap();
-        note(&mut acknowledged, &writer.wait(LIMIT).unwrap().stdout());
+        note(&mut acknowledged, &writer.wait(limit()).unwrap().stdout());
     }
     assert_intact(&path);
     assert!(
@@ -103,7 +103,7 @@ async fn a_killed_holder_frees_its_lease() {
     let (_folder, path) = fresh_path();
     let store = SqliteStore::open(&path).unwrap();
     let mut holder = Job::HoldLease.at(&path).spawn().unwrap();
-    assert!(holder.wait_for_stdout("held", LIMIT), "{}", holder.stdout_so_far());
+    assert!(holder.wait_for_stdout("held", limit()), "{}", holder.stdout_so_far());
 
     let mine = LeaseId::random();
     let lease = store.try_lease(&key("a"), &mine, TTL).await.unwrap();
@@ -114,7 +114,7 @@ async fn a_killed_holder_frees_its_lease() {
         "another key was held with it"
     );
     holder.kill().unwrap();
-    holder.wait(LIMIT).unwrap();
+    holder.wait(limit()).unwrap();
     assert_eq!(store.try_lease(&key("a"), &mine, TTL).await.unwrap(), Lease::Granted);
 }
 

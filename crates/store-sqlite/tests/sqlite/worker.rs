@@ -14,9 +14,13 @@ const JOB: &str = "STORE_SQLITE_TEST_JOB";
 const PATH: &str = "STORE_SQLITE_TEST_PATH";
 
 /// How often one process counts.
-pub(crate) const TIMES: u64 = 100;
+pub(crate) fn times() -> u64 {
+    store_testkit::extent(100, 1_000)
+}
 /// How long any job may take.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) fn limit() -> Duration {
+    Duration::from_secs(store_testkit::extent(120, 3_600))
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
@@ -77,7 +81,7 @@ impl Job {
 
 /// Runs a job to its end.
 pub(crate) fn succeeds(job: ProcessBuilder) {
-    let output = job.spawn().unwrap().wait(LIMIT).unwrap();
+    let output = job.spawn().unwrap().wait(limit()).unwrap();
     assert!(output.success(), "{}\n{}", output.stdout(), output.stderr());
     assert!(
         output.stdout().contains("1 passed"),
@@ -88,7 +92,7 @@ pub(crate) fn succeeds(job: ProcessBuilder) {
 
 async fn count(path: &Path) {
     let store = SqliteStore::open(path).unwrap();
-    let mut left = TIMES;
+    let mut left = times();
     while left > 0 {
         let read = store.load(&key("counter")).await.unwrap().unwrap();
         let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();
