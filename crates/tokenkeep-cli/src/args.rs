@@ -116,6 +116,8 @@ pub(crate) enum Flow {
     Paste,
     /// The client acts for itself
     ClientCredentials,
+    /// A developer token, from the environment, is exchanged for access tokens
+    DeveloperToken,
     /// Tokens from elsewhere, read from stdin: a bare access token or a JSON token response
     Token,
 }
@@ -189,6 +191,9 @@ pub(crate) struct ServerArgs {
     /// Where it revokes tokens (RFC 7009)
     #[arg(long, value_name = "URL")]
     pub(crate) revocation_endpoint: Option<String>,
+    /// Where it exchanges developer tokens
+    #[arg(long, value_name = "URL")]
+    pub(crate) developer_token_endpoint: Option<String>,
     /// Which kind it is: generic, auth0, foundry, globus, pancloud
     #[arg(long, value_name = "NAME")]
     pub(crate) provider: Option<String>,

@@ -39,6 +39,7 @@ pub(crate) struct ProfileConfig {
     pub(crate) token_endpoint: Option<String>,
     pub(crate) authorization_endpoint: Option<String>,
     pub(crate) revocation_endpoint: Option<String>,
+    pub(crate) developer_token_endpoint: Option<String>,
     pub(crate) rotation: Option<String>,
     pub(crate) default_lifetime: Option<u64>,
     pub(crate) client_id: Option<String>,

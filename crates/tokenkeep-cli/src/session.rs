@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use tokenkeep::clock::{Clock as _, SystemClock, Timestamp};
 use tokenkeep::error::{ConfigError, TokenErrorKind};
+use tokenkeep::grant::{AuthorizationCode, ClientCredentials, DeveloperToken, Fixed, RefreshToken};
 use tokenkeep::key::{Key, Part};
 use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Version};
 use tokenkeep::seal::KmsStore;
 use tokenkeep::store::json::JsonConfig;
 use tokenkeep::store::{RemoveIf, StoreError, StoreErrorKind, TokenStoreExt as _};
-use tokenkeep::{ClientRegistration, Profile, SecretSource, TokenError, TokenManager, TokenStore};
+use tokenkeep::{
+    ClientRegistration, Profile, Provider, Secret, SecretSource, TokenError, TokenManager, TokenManagerBuilder,
+    TokenStore,
+};
 
 use crate::args::Global;
 use crate::environment;
@@ -131,7 +135,12 @@ impl Session {
         registration: ClientRegistration,
         store: Arc<dyn TokenStore>,
     ) -> Result<TokenManager> {
-        let manager = tokenkeep::manager(registration, store).observer(Narrator).build()?;
+        let developer_token = self.developer_token(registration.provider())?;
+        let manager = tokenkeep::manager(registration, store).observer(Narrator);
+        let manager = match developer_token {
+            Some(token) => with_developer_token(manager, token).build()?,
+            None => manager.build()?,
+        };
         self.managers.add(manager.clone());
         Ok(manager)
     }
@@ -172,6 +181,16 @@ impl Session {
         let config = &self.settings.config;
         let named = config.client_secret_env.clone().map(SecretSource::Environment);
         Ok(named.or_else(|| config.client_secret_file.clone().map(SecretSource::File)))
+    }
+
+    /// The developer token in the environment; as one client's secret it is not for several servers.
+    pub(crate) fn developer_token(&self, provider: &Provider) -> Result<Option<Secret>> {
+        if self.one_of_several {
+            return Ok(None);
+        }
+        let mut names = developer_token_variables(provider).into_iter();
+        let found = names.find_map(|name| environment::variable(&name).transpose());
+        Ok(found.transpose()?.map(Secret::new))
     }
 
     /// Keeps the client in place of the one that is kept.
@@ -241,6 +260,9 @@ impl Session {
                 self.profile(),
                 self.command("login --client-secret-stdin")
             )),
+            TokenErrorKind::Config(ConfigError::UnknownGrant { grant }) if *grant == DeveloperToken::NAME => {
+                Some("put the developer token into the environment: TOKENKEEP_DEVELOPER_TOKEN".into())
+            }
             TokenErrorKind::Network | TokenErrorKind::Timeout => {
                 Some("check the network, the proxy settings and the address of the server, then try again".into())
             }
@@ -288,6 +310,23 @@ fn without_userinfo(url: &str) -> String {
         Some((userinfo, _)) => format!("{scheme}://{}", &rest[userinfo.len() + 1..]),
         None => url.to_owned(),
     }
+}
+
+/// The variables that may hold a developer token: ours, and the provider's.
+pub(crate) fn developer_token_variables(provider: &Provider) -> Vec<String> {
+    let prefixes = std::iter::once("TOKENKEEP").chain(provider.environment_prefix.as_deref());
+    prefixes.map(|prefix| format!("{prefix}_DEVELOPER_TOKEN")).collect()
+}
+
+/// With all grants that there are without one, and this. It is not the first: the
+/// profile's record says which counts.
+fn with_developer_token(builder: TokenManagerBuilder, token: Secret) -> TokenManagerBuilder {
+    builder
+        .grant(AuthorizationCode)
+        .grant(RefreshToken)
+        .grant(ClientCredentials::new())
+        .grant(Fixed)
+        .grant(DeveloperToken::new(token))
 }
 
 #[cfg(test)]

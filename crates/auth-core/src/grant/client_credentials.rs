@@ -12,6 +12,9 @@ pub struct ClientCredentials {
 }
 
 impl ClientCredentials {
+    /// The name of the grant.
+    pub const NAME: &'static str = "client_credentials";
+
     /// The plain grant.
     pub fn new() -> Self {
         Self::default()
@@ -26,7 +29,7 @@ impl ClientCredentials {
 
 impl Grant for ClientCredentials {
     fn name(&self) -> &'static str {
-        "client_credentials"
+        Self::NAME
     }
 
     fn renewal(&self) -> Renewal {

@@ -77,6 +77,9 @@ pub struct AccessEntry {
     /// The scopes granted, if the server said or we asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
+    /// The resource server that it is for, where the server said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_server: Option<String>,
     /// The ID token that came with it; kept, not verified.
     #[serde(default, with = "option_secret", skip_serializing_if = "Option::is_none")]
     pub id_token: Option<Secret>,
@@ -91,6 +94,7 @@ impl AccessEntry {
             issued_at,
             expires_at,
             scopes: Vec::new(),
+            resource_server: None,
             id_token: None,
         }
     }

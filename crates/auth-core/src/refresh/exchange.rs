@@ -106,6 +106,7 @@ pub(crate) fn entry_of(core: &Core, response: &TokenResponse, asked: &Target) ->
         .scope
         .clone()
         .unwrap_or_else(|| asked.scope_names().map(str::to_owned).collect());
+    entry.resource_server.clone_from(&response.resource_server);
     entry.id_token.clone_from(&response.id_token);
     entry
 }

@@ -85,6 +85,12 @@ impl AccessToken {
         &self.0.entry.scopes
     }
 
+    /// The resource server that it is for, where the authorization server said so
+    /// (Globus: one answer carries tokens of several).
+    pub fn resource_server(&self) -> Option<&str> {
+        self.0.entry.resource_server.as_deref()
+    }
+
     /// The ID token that came with it; its signature was not checked.
     pub fn id_token(&self) -> Option<&Secret> {
         self.0.entry.id_token.as_ref()

@@ -61,8 +61,10 @@ async fn one_request_gives_a_token_for_each_resource_server() {
     assert_eq!(transfer.scopes(), [TRANSFER_ALL]);
     assert!(auth.expires_at().is_some() && transfer.expires_at().is_some());
     assert_eq!(bench.scopes_of(&transfer), TRANSFER_ALL);
+    assert_eq!(transfer.resource_server(), Some(TRANSFER));
     let elsewhere = bench.globus_client().source(&bench.profile);
-    assert_eq!(elsewhere.token_for(&of(AUTH)).await.unwrap(), auth);
+    let stored = elsewhere.token_for(&of(AUTH)).await.unwrap();
+    assert_eq!((stored.resource_server(), &stored), (Some(AUTH), &auth));
     assert_eq!(bench.asked(), 1);
     bench.advance(HOUR);
     let renewed = elsewhere.token_for(&of(TRANSFER)).await.unwrap();

@@ -1,10 +1,11 @@
 //! `tokenkeep login`: logs in, and keeps what is needed to have a token always.
 
-mod client_credentials;
 mod code;
+mod developer_token;
 mod paste;
 pub(super) mod plan;
 pub(super) mod provider;
+mod repeated;
 mod rescue;
 pub(super) mod secret;
 mod token;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use tokenkeep::clock::Timestamp;
 use tokenkeep::error::{ConfigError, TokenErrorKind};
+use tokenkeep::grant::{ClientCredentials, DeveloperToken};
 use tokenkeep::key::Key;
 use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Recipe, RecordErrorKind};
 use tokenkeep::{ClientRegistration, TokenError, TokenManager};
@@ -43,12 +45,13 @@ pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
             Turn::Ours(lock) => lock,
             Turn::Done(end) => return report(session, &plan, end).await,
         },
-        Flow::ClientCredentials | Flow::Token => None,
+        Flow::ClientCredentials | Flow::DeveloperToken | Flow::Token => None,
     };
     let end = match plan.flow {
         Flow::Code => code::run(session, &plan, &args.browser).await,
         Flow::Paste => paste::run(session, &plan).await,
-        Flow::ClientCredentials => client_credentials::run(session, &plan).await,
+        Flow::ClientCredentials => repeated::run(session, &plan, ClientCredentials::NAME).await,
+        Flow::DeveloperToken => developer_token::run(session, &plan).await,
         Flow::Token => token::run(session, &plan).await,
     }?;
     report(session, &plan, end).await
@@ -152,6 +155,11 @@ fn refuse_other_client(
     Err(Failure::new(Exit::Configuration, message).hint("choose another name with -p, or replace it with --force"))
 }
 
+/// Whether its tokens are asked for again, with nothing that could be lost.
+pub(super) fn is_repeated(grant: &GrantRecord) -> bool {
+    [ClientCredentials::NAME, DeveloperToken::NAME].contains(&&*grant.recipe.grant)
+}
+
 fn recipe(grant: &str, plan: &Plan) -> Recipe {
     Recipe::new(grant, plan.target.clone())
 }
@@ -160,7 +168,7 @@ async fn report(session: &Session, plan: &Plan, end: Option<Timestamp>) -> Resul
     let renewed = session
         .grant_record()
         .await?
-        .is_some_and(|grant| grant.refresh_token.is_some() || grant.recipe.grant == "client_credentials");
+        .is_some_and(|grant| grant.refresh_token.is_some() || is_repeated(&grant));
     let end = match end {
         None => "it is not known when the access token expires".to_owned(),
         Some(end) if end <= Session::now() => "the access token has expired".to_owned(),

@@ -7,6 +7,7 @@ use tokenkeep::error::TokenErrorKind;
 use tokenkeep::{AccessToken, Profile, TokenError, TokenSource};
 
 use self::outcome::Outcome;
+use super::login::is_repeated;
 use super::{status, token};
 use crate::args::more::Refresh;
 use crate::error::{Failure, Result};
@@ -95,5 +96,5 @@ async fn stored(source: &TokenSource) -> Result<Option<AccessToken>, TokenError>
 
 async fn renewed(session: &Session) -> Result<bool> {
     let grant = session.grant_record().await?;
-    Ok(grant.is_some_and(|grant| grant.refresh_token.is_some() || grant.recipe.grant == "client_credentials"))
+    Ok(grant.is_some_and(|grant| grant.refresh_token.is_some() || is_repeated(&grant)))
 }

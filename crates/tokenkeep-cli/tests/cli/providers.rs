@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use store_testkit::server::Dialect;
 
-use super::support::{PasteLogin, SECRET, World, assert_code, assert_fails, get};
+use super::support::{PasteLogin, SECRET, World, assert_code, assert_fails, end, get};
 
 fn world(dialect: Dialect) -> World {
     World::with(|server| server.dialect(dialect))
@@ -114,6 +114,31 @@ fn pancloud_takes_instance_and_region() {
     assert!(world.server.is_live(token.trim()));
     assert_code(&world.run("revoke"), 0);
     assert!(!world.server.is_live(token.trim()));
+}
+
+#[test]
+fn a_developer_token_stays_in_the_environment() {
+    let world = World::with(|server| server.dialect(Dialect::Pancloud).developer_token("canary-developer"));
+    let (token, service) = (world.server.token_endpoint(), world.server.developer_token_endpoint());
+    let login = format!("login --flow developer-token --provider pancloud --token-endpoint {token}");
+    let login = format!("{login} --developer-token-endpoint {service}");
+    let with = |arguments: &str, token: &str| end(world.command(arguments).env("PAN_DEVELOPER_TOKEN", token));
+    let missing = ["TOKENKEEP_DEVELOPER_TOKEN, PAN_DEVELOPER_TOKEN"];
+    assert_fails(&world.run(&login), 3, &missing);
+    assert_fails(&with(&login, "another"), 4, &["developer token"]);
+    assert_fails(&world.run("token"), 3, &["no profile default"]);
+    assert_code(&with(&login, "canary-developer"), 0);
+    let first = world.run("token");
+    assert_code(&first, 0);
+    assert!(world.server.is_live(first.stdout().trim()));
+    assert!(!std::fs::read_to_string(world.store_file()).unwrap().contains("canary"));
+    assert_fails(&world.run("token --force"), 3, &["TOKENKEEP_DEVELOPER_TOKEN"]);
+    let second = with("token --force", "canary-developer");
+    assert_code(&second, 0);
+    assert_ne!(second.stdout(), first.stdout());
+    assert_eq!(world.server.counters().developer_token_requests, 3);
+    world.server.revoke_developer_token("canary-developer");
+    assert_fails(&with("token --force", "canary-developer"), 4, &["developer token"]);
 }
 
 #[test]

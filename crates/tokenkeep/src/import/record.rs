@@ -108,6 +108,7 @@ impl ImportedToken {
         let mut entry = AccessEntry::bearer(self.token, now, self.expires_at);
         entry.token_type = self.token_type;
         entry.scopes = self.scopes;
+        entry.resource_server = self.target.resource_server_name().map(str::to_owned);
         entry.id_token = self.id_token;
         entry
     }

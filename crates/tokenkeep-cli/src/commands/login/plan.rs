@@ -82,7 +82,7 @@ fn flow(session: &Session, args: &Login, grant: Option<&GrantRecord>, redirect_u
         let unknown = || {
             Failure::new(
                 Exit::Configuration,
-                "TOKENKEEP_FLOW is one of code, paste, client-credentials, token",
+                "TOKENKEEP_FLOW is one of code, paste, client-credentials, developer-token, token",
             )
         };
         return clap::ValueEnum::from_str(&name, false).map_err(|_| unknown());
@@ -90,6 +90,7 @@ fn flow(session: &Session, args: &Login, grant: Option<&GrantRecord>, redirect_u
     let kept = grant.and_then(|grant| match grant.recipe.grant.as_str() {
         "authorization_code" => Some(of_a_person(redirect_uri)),
         "client_credentials" => Some(Flow::ClientCredentials),
+        "developer_token" => Some(Flow::DeveloperToken),
         "static" => Some(Flow::Token),
         _ => None,
     });
@@ -139,8 +140,9 @@ fn client_id(session: &Session, args: &Login, stored: Option<&ClientRecord>, flo
     let known = given.or_else(|| stored.map(|stored| stored.client_id.clone()));
     match known {
         Some(id) => Ok(id),
-        // A token from elsewhere is used as it is: no client is needed for that.
-        None if flow == Flow::Token => Ok(String::new()),
+        // A token from elsewhere is used as it is, and a developer token is shown for what it is: no client is
+        // needed for that.
+        None if matches!(flow, Flow::DeveloperToken | Flow::Token) => Ok(String::new()),
         None => Err(missing(session, "client_id", "--client-id")),
     }
 }

@@ -68,6 +68,7 @@ struct Named {
     token: Option<EndpointUrl>,
     authorization: Option<EndpointUrl>,
     revocation: Option<EndpointUrl>,
+    developer_token: Option<EndpointUrl>,
 }
 
 enum Kind {
@@ -97,6 +98,11 @@ impl Named {
             args.revocation_endpoint.as_ref(),
             config.revocation_endpoint.as_ref(),
         )?;
+        let developer_token = picked_endpoint(
+            "developer_token_endpoint",
+            args.developer_token_endpoint.as_ref(),
+            config.developer_token_endpoint.as_ref(),
+        )?;
         let issuer = issuer.map(|text| Issuer::new(text).map_err(|error| unusable("issuer", error)));
         let issuer = issuer.transpose()?;
         let token = token.map(|url| endpoint("token_endpoint", &url)).transpose()?;
@@ -113,6 +119,7 @@ impl Named {
             token,
             authorization,
             revocation,
+            developer_token,
         })
     }
 
@@ -121,6 +128,7 @@ impl Named {
         provider.token_endpoint = self.token.or(provider.token_endpoint);
         provider.authorization_endpoint = self.authorization.or(provider.authorization_endpoint);
         provider.revocation_endpoint = self.revocation.or(provider.revocation_endpoint);
+        provider.developer_token_endpoint = self.developer_token.or(provider.developer_token_endpoint);
         let config = &session.settings.config;
         if let Some(rotation) = pick(args.rotation.as_ref(), "rotation", config.rotation.as_ref())? {
             provider.rotation = parse_rotation(&rotation)?;

@@ -9,6 +9,7 @@ use tokenkeep::clock::Timestamp;
 use tokenkeep::record::{GrantRecord, Outcome};
 use tokenkeep::store::StoreError;
 
+use crate::commands::login::is_repeated;
 use crate::text::rfc3339;
 
 /// In what state a profile is, the most urgent first.
@@ -75,7 +76,7 @@ impl Entry {
         now: Timestamp,
         login: String,
     ) -> Self {
-        let repeats = grant.recipe.grant == "client_credentials";
+        let repeats = is_repeated(grant);
         let (valid, access_expires_at) = access(ends, now);
         let refresh_ended = grant.refresh_expires_at.is_some_and(|end| end <= now);
         let refreshable = grant.ended.is_none()

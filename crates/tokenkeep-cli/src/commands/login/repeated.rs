@@ -1,5 +1,5 @@
-//! The client acts for itself: one token is got to prove that it works, then the way
-//! to get more is kept.
+//! What can be asked for again: by the client for itself, or with a developer token. One
+//! token is got to prove that it works, then the way to get more is kept.
 
 use std::sync::Arc;
 
@@ -15,20 +15,18 @@ use crate::commands::token::SERVER;
 use crate::error::Result;
 use crate::session::Session;
 
-const GRANT: &str = "client_credentials";
-
 /// Tries it in memory first: a login that the server refuses leaves nothing behind,
 /// and takes nothing from what is kept.
-pub(super) async fn run(session: &Session, plan: &Plan) -> Result<Option<Timestamp>> {
+pub(super) async fn run(session: &Session, plan: &Plan, grant: &'static str) -> Result<Option<Timestamp>> {
     let scratch: Arc<dyn TokenStore> = Arc::new(MemoryStore::new());
     let trial = session.manager_over(plan.registration.clone(), scratch.clone())?;
-    trial.enrol(session.profile(), recipe(GRANT, plan)).await?;
+    trial.enrol(session.profile(), recipe(grant, plan)).await?;
     let source = trial.source(session.profile());
     let got = session.waiting(SERVER, source.token()).await;
     let token = got.map_err(|error| refused(session, &error))?;
     with_client(session, plan, async |manager| {
         manager
-            .enrol(session.profile(), recipe(GRANT, plan))
+            .enrol(session.profile(), recipe(grant, plan))
             .await
             .map(|()| None)
     })
@@ -53,6 +51,7 @@ async fn keep(session: &Session, plan: &Plan, scratch: &Arc<dyn TokenStore>) -> 
     };
     let keep_until = got.access.expires_at;
     let mut record = TokenRecord::new(got.binding, got.grant, got.target, got.access);
+    record.asked_with = got.asked_with;
     record.login_id = Some(kept.login_id);
     session
         .store
