@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::error::{ConfigError, TokenErrorKind};
-use auth_core::grant::ClientCredentials;
+use auth_core::grant::{AuthorizationCode, ClientCredentials};
+use auth_core::record::Recipe;
 use auth_core::refresh::TokenRetry;
 use auth_core::store::{GetSet, GetSetStore, StoreErrorKind};
 use auth_core::{ClientRegistration, Secret, Target, TokenManager, TokenStore};
@@ -49,6 +50,24 @@ async fn where_no_scopes_are_named_the_providers_are_asked_for() {
     assert_eq!(scope_of(Target::new()).await, "usual");
     assert_eq!(scope_of(Target::new().audience("a")).await, "usual");
     assert_eq!(scope_of(Target::new().scope("other")).await, "other");
+}
+
+#[tokio::test]
+async fn a_process_without_the_grant_uses_the_token_that_others_got() {
+    let bench = Bench::new();
+    let with = bench.builder(bench.service()).build().unwrap();
+    let recipe = Recipe::new(ClientCredentials::NAME, Target::new().scope("api"));
+    with.enrol(&bench.profile, recipe).await.unwrap();
+    let token = with.source(&bench.profile).token().await.unwrap();
+    let without = bench.builder(bench.service()).grant(AuthorizationCode).build().unwrap();
+    let source = without.source(&bench.profile);
+    assert_eq!(source.token().await.unwrap(), token);
+    let error = source.force().await.unwrap_err();
+    assert!(matches!(
+        error.kind(),
+        TokenErrorKind::Config(ConfigError::UnknownGrant { .. })
+    ));
+    assert_eq!(bench.server.counters().token_requests, 1);
 }
 
 #[tokio::test]
