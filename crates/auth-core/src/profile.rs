@@ -56,6 +56,21 @@ impl Profile {
         self.0.split('/').map(unescape).collect()
     }
 
+    /// A name that another program gave: as it is where it can be one, else escaped as
+    /// by [`from_parts`](Self::from_parts).
+    pub fn from_foreign(name: &str) -> Self {
+        Self::new(name).unwrap_or_else(|_| Self::from_parts([name]))
+    }
+
+    /// The name that was given to [`from_foreign`](Self::from_foreign); that of any other
+    /// profile as it is.
+    pub fn to_foreign(&self) -> String {
+        match self.parts().as_deref() {
+            Some([name]) if self.0.contains('%') => name.clone(),
+            _ => self.0.clone(),
+        }
+    }
+
     /// The name under which logins under way are kept.
     pub(crate) fn of_logins() -> Self {
         Self("_logins".into())
@@ -248,6 +263,14 @@ mod tests {
         assert_eq!(long.parts(), None);
         assert_ne!(long, Profile::from_parts(["tenant".to_owned(), "u".repeat(301)]));
         assert_eq!(Profile::new(long.as_str()), Ok(long));
+    }
+
+    #[test]
+    fn foreign_names_come_back() {
+        for name in ["work", "a b", "50%", "ü/x", "acme/ana"] {
+            assert_eq!(Profile::from_foreign(name).to_foreign(), name);
+        }
+        assert_eq!(Profile::from_foreign("work").as_str(), "work");
     }
 
     proptest! {

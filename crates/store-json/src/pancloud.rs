@@ -86,14 +86,14 @@ impl Table {
 
     /// Makes room for a profile's records.
     pub(crate) fn admit(&mut self, profile: &Profile) {
-        let is_this = |row: &&mut Row| profile_of(&row.name) == *profile;
+        let is_this = |row: &&mut Row| Profile::from_foreign(&row.name) == *profile;
         if let Some(row) = self.documents.iter_mut().find(is_this) {
             row.is_known = true;
             return;
         }
         self.documents.push(Row {
             number: number().to_string(),
-            name: name_of(profile),
+            name: profile.to_foreign(),
             fields: Fields::default(),
             is_known: true,
             others: Vec::new(),
@@ -112,7 +112,7 @@ impl Table {
 impl Row {
     /// The document, with its fields as its records say; `None` if there is nothing left of it.
     fn written(&self, records: &Records) -> Option<(String, Arc<SecretBytes>)> {
-        let profile = profile_of(&self.name);
+        let profile = Profile::from_foreign(&self.name);
         let prefix = format!("{profile}#");
         let begin: Arc<str> = prefix.as_str().into();
         let ours: Vec<_> = records
@@ -165,7 +165,7 @@ fn row(number: String, document: &RawValue, start: Position, records: &mut Recor
         .take("profile")
         .ok_or(Damage::at_start("a document without \"profile\""))?;
     let name: String = serde_json::from_str(name.get()).map_err(|error| within(Damage::of(&error), name))?;
-    let profile = profile_of(&name);
+    let profile = Profile::from_foreign(&name);
     let mut ours = Records::new();
     if let Some(stored) = members.take(OURS) {
         let inner = |damage| within(damage, stored);
@@ -236,20 +236,4 @@ fn number() -> u64 {
     let version = Version::after(None).to_string();
     let random = version.rsplit('-').next().map(|digits| u64::from_str_radix(digits, 16));
     NUMBER_LEAST | (random.and_then(Result::ok).unwrap_or_default() >> 12)
-}
-
-/// A name of pancloud's as ours: as it is where it can be one, else escaped.
-fn profile_of(name: &str) -> Profile {
-    Profile::new(name).unwrap_or_else(|_| Profile::from_parts([name]))
-}
-
-/// The name that [`profile_of`] had.
-fn name_of(profile: &Profile) -> String {
-    let parts = profile
-        .parts()
-        .filter(|parts| profile.as_str().contains('%') && parts.len() == 1);
-    match parts.and_then(|parts| parts.into_iter().next()) {
-        Some(name) => name,
-        None => profile.as_str().to_owned(),
-    }
 }

@@ -1,7 +1,7 @@
 //! Writing files as their clients read them.
 
+use auth_core::Secret;
 use auth_core::secret::SecretBytes;
-use auth_core::{Profile, Secret};
 
 use super::error::{FormatError, Problem};
 use super::{Format, Imported, foundry, globus, pancloud};
@@ -49,22 +49,6 @@ pub fn lost(format: Format, profile: &Imported) -> Vec<&'static str> {
         .filter(|(is_so, _)| *is_so)
         .map(|(_, what)| *what)
         .collect()
-}
-
-/// A name as a profile: as it is where it can be one, else escaped.
-pub(super) fn profile_of(name: &str) -> Profile {
-    Profile::new(name).unwrap_or_else(|_| Profile::from_parts([name]))
-}
-
-/// The name that [`profile_of`] had.
-pub(super) fn name_of(profile: &Profile) -> String {
-    let parts = profile
-        .parts()
-        .filter(|parts| profile.as_str().contains('%') && parts.len() == 1);
-    match parts.and_then(|parts| parts.into_iter().next()) {
-        Some(name) => name,
-        None => profile.as_str().to_owned(),
-    }
 }
 
 /// The client sends what it reads to its own server, so it must be that server's.

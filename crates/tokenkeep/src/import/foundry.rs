@@ -1,7 +1,7 @@
 //! palantir-oauth-client's `~/.foundry/oauth`: INI, a section per host or host:port, and `DEFAULT`; options
 //! `token_uri`, `client_id`, `client_secret`, `scopes` with commas between, `refresh_token`.
 
-use auth_core::{Secret, Target};
+use auth_core::{Profile, Secret, Target};
 
 use super::error::{FormatError, Problem};
 use super::fields::{credential, required, scopes};
@@ -44,7 +44,7 @@ fn imported(ini: &Ini, section: &Section) -> Result<Imported, FormatError> {
     };
     let token_uri = required("token_uri", option("token_uri")?)?;
     let mut imported = Imported::new(
-        export::profile_of(&section.name),
+        Profile::from_foreign(&section.name),
         providers::foundry(token_uri.expose())?,
     );
     imported.client_id = Some(required("client_id", option("client_id")?)?.expose().to_owned());

@@ -212,6 +212,6 @@ fn token_data<'a>(profile: &'a Imported, token: &'a ImportedToken, own: bool) ->
 fn namespace(profile: &Imported, server: &str) -> String {
     match profile.profile.parts() {
         Some(parts) if parts.len() == 2 && parts[1] == server => parts.into_iter().next().unwrap_or_default(),
-        _ => export::name_of(&profile.profile),
+        _ => profile.profile.to_foreign(),
     }
 }

@@ -1,7 +1,7 @@
 //! pancloud's `credentials.json`, a database of `tinydb` 3: `{"profiles": {ID: {…}}}`, each document one profile by
 //! its field `profile`, the other four fields text or null.
 
-use auth_core::{Secret, Target, provider};
+use auth_core::{Profile, Secret, Target, provider};
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use zeroize::Zeroizing;
@@ -40,7 +40,7 @@ fn entry(id: &str, document: Json) -> Result<Entry, FormatError> {
 }
 
 fn imported(name: &str, mut document: Object) -> Result<Imported, FormatError> {
-    let mut imported = Imported::new(export::profile_of(name), provider::pancloud());
+    let mut imported = Imported::new(Profile::from_foreign(name), provider::pancloud());
     imported.client_id = document.word("client_id")?;
     imported.client_secret = document.credential("client_secret")?;
     imported.refresh_token = document.credential("refresh_token")?;
@@ -88,7 +88,7 @@ fn document(imported: &Imported) -> Result<Document<'_>, FormatError> {
         access_token: imported.own_token().map(|token| token.token.expose()),
         client_id,
         client_secret: imported.client_secret.as_ref().map(Secret::expose),
-        profile: export::name_of(&imported.profile),
+        profile: imported.profile.to_foreign(),
         refresh_token: imported.refresh_token.as_ref().map(Secret::expose),
     })
 }
