@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p benches            all
 //! cargo run --release -p benches -- json    only that: hot cold http json stores command
+//! cargo run --release -p benches -- stores redis    of the stores only that: file sqlite redis memcached mongodb
 //! ```
 //!
 //! Single figures of a busy machine say little: compare the ratios, and look at their intervals.

@@ -33,9 +33,9 @@ fn value(record: &Record) -> Vec<u8> {
 
 #[async_trait]
 impl Driver for Bare {
-    async fn load(&self, key: &Key) -> Vec<u8> {
+    async fn load(&self, key: &Key) -> usize {
         let found = self.0.get(format!("bare:{key}")).send().await.unwrap();
-        found.value.unwrap()
+        found.value.unwrap().len()
     }
 
     async fn save(&self, record: &Record, read: Option<Version>) {

@@ -1,9 +1,11 @@
 //! The mongodb driver.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use mongodb::bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
-use mongodb::options::{Acknowledgment, CollectionOptions, ReadConcern, WriteConcern};
-use mongodb::{Client, Collection};
+use mongodb::options::{Acknowledgment, CollectionOptions, IndexOptions, ReadConcern, WriteConcern};
+use mongodb::{Client, Collection, IndexModel};
 use test_services::MongoDb;
 use tokenkeep::key::Key;
 use tokenkeep::record::{Record, Version};
@@ -42,6 +44,12 @@ impl Bare {
             .build();
         let database = client.database("bare");
         let documents = database.collection_with_options("records", options);
+        let expiring = IndexOptions::builder().expire_after(Duration::from_secs(60)).build();
+        let index = IndexModel::builder()
+            .keys(doc! { "until": 1 })
+            .options(expiring)
+            .build();
+        home.block_on(async { documents.create_index(index).await }).unwrap();
         Self { home, documents }
     }
 }
@@ -61,13 +69,13 @@ fn document(record: &Record) -> Document {
 
 #[async_trait]
 impl Driver for Bare {
-    async fn load(&self, key: &Key) -> Vec<u8> {
+    async fn load(&self, key: &Key) -> usize {
         let (documents, name) = (self.documents.clone(), key.to_string());
         let task = self.home.spawn(async move {
             let finding = documents.find_one(doc! { "_id": name });
             let found = finding.read_concern(ReadConcern::linearizable()).await.unwrap();
             match found.unwrap().remove("body") {
-                Some(Bson::Binary(body)) => body.bytes,
+                Some(Bson::Binary(body)) => body.bytes.len(),
                 other => panic!("{other:?}"),
             }
         });

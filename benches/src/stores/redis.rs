@@ -47,13 +47,13 @@ impl Bare {
 
 #[async_trait]
 impl Driver for Bare {
-    async fn load(&self, key: &Key) -> Vec<u8> {
+    async fn load(&self, key: &Key) -> usize {
         let (mut connection, name) = (self.connection.clone(), format!("bare:{key}"));
         let task = self.home.spawn(async move {
             let mut command = redis::cmd("HMGET");
             command.arg(name).arg(&["version", "hints", "value"]);
             let found: (String, String, Vec<u8>) = command.query_async(&mut connection).await.unwrap();
-            found.2
+            found.2.len()
         });
         task.await.unwrap()
     }

@@ -56,14 +56,18 @@ impl Rusqlite {
 
 #[async_trait]
 impl Driver for Rusqlite {
-    async fn load(&self, key: &Key) -> Vec<u8> {
+    async fn load(&self, key: &Key) -> usize {
         let name = key.to_string();
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(LOAD).unwrap();
             let row = statement.query_row([&name], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?))
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                ))
             });
-            row.unwrap().2
+            row.unwrap().2.len()
         })
         .await
     }

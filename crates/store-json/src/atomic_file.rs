@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use auth_core::secret::SecretBytes;
 use auth_core::store::local::{FILE_MODE, Place, keep_private, sync_folder, with_suffix};
 use zeroize::Zeroizing;
 
@@ -120,14 +121,14 @@ const PIECE: usize = 64 * 1024;
 /// Writes in large pieces, and leaves no secret behind in memory.
 struct Pieces<'a> {
     file: &'a File,
-    piece: Zeroizing<Vec<u8>>,
+    piece: SecretBytes,
 }
 
 impl<'a> Pieces<'a> {
     fn of(file: &'a File) -> Self {
         Self {
             file,
-            piece: Zeroizing::new(Vec::with_capacity(PIECE)),
+            piece: SecretBytes::with_capacity(PIECE),
         }
     }
 }
@@ -138,13 +139,13 @@ impl Write for Pieces<'_> {
             self.flush()?;
         }
         let length = bytes.len().min(PIECE - self.piece.len());
-        self.piece.extend_from_slice(&bytes[..length]);
+        self.piece.expose_mut().extend_from_slice(&bytes[..length]);
         Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.piece)?;
-        self.piece.clear();
+        self.file.write_all(self.piece.expose())?;
+        self.piece.expose_mut().clear();
         Ok(())
     }
 }
@@ -152,7 +153,7 @@ impl Write for Pieces<'_> {
 /// Takes what is written only if the file holds the same.
 struct Comparing<'a> {
     file: &'a File,
-    read: Zeroizing<Vec<u8>>,
+    read: SecretBytes,
     at: usize,
 }
 
@@ -160,7 +161,7 @@ impl<'a> Comparing<'a> {
     fn with(file: &'a File) -> Self {
         Self {
             file,
-            read: Zeroizing::new(Vec::with_capacity(PIECE)),
+            read: SecretBytes::with_capacity(PIECE),
             at: 0,
         }
     }
@@ -174,10 +175,10 @@ impl<'a> Comparing<'a> {
     }
 
     fn read_more(&mut self) -> io::Result<usize> {
-        self.read.clear();
+        self.read.expose_mut().clear();
         self.at = 0;
         let limit = u64::try_from(PIECE).unwrap_or(u64::MAX);
-        self.file.take(limit).read_to_end(&mut self.read)
+        self.file.take(limit).read_to_end(self.read.expose_mut())
     }
 }
 
@@ -187,7 +188,7 @@ impl Write for Comparing<'_> {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         let length = bytes.len().min(self.read.len() - self.at);
-        if self.read[self.at..self.at + length] != bytes[..length] {
+        if self.read.expose()[self.at..self.at + length] != bytes[..length] {
             return Err(ErrorKind::InvalidData.into());
         }
         self.at += length;

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use auth_core::key::Key;
+use auth_core::secret::SecretBytes;
 use auth_core::store::StoreErrorKind;
 use auth_core::store::local::{Place, keep_private, open_to_read};
-use zeroize::Zeroizing;
 
 use crate::atomic_file;
 use crate::config::Layout;
@@ -164,7 +164,7 @@ impl Shelf {
         let mut tries = 0;
         loop {
             let (bytes, found) = self.read_bytes()?;
-            match Document::read(self.layout, &bytes) {
+            match Document::read(self.layout, bytes.expose()) {
                 Ok(document) => {
                     let document = Arc::new(document);
                     self.keep(Seen::new(&found, document.clone()));
@@ -175,7 +175,7 @@ impl Shelf {
                     tries += 1;
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                Err(why) => return Err(unreadable(&self.place, &bytes, &why)),
+                Err(why) => return Err(unreadable(&self.place, bytes.expose(), &why)),
             }
         }
     }
@@ -184,7 +184,7 @@ impl Shelf {
         Arc::new(Document::empty(self.layout))
     }
 
-    fn read_bytes(&self) -> Result<(Zeroizing<Vec<u8>>, Metadata), Fault> {
+    fn read_bytes(&self) -> Result<(SecretBytes, Metadata), Fault> {
         let path = &self.place.file;
         let failed = |error| Fault::io(Doing::Read, path, error);
         let mut tries = 0;
@@ -255,12 +255,12 @@ fn stat(place: &Place) -> Result<Option<Stamp>, Fault> {
     }
 }
 
-fn read_whole(file: &mut File, size: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+fn read_whole(file: &mut File, size: u64) -> io::Result<SecretBytes> {
     // One byte more than there should be, so that reading to the end never grows it
     // and leaves copies of secrets behind.
     let room = usize::try_from(size).map_err(|_| io::Error::from(ErrorKind::FileTooLarge))?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room.saturating_add(1)));
-    file.read_to_end(&mut bytes)?;
+    let mut bytes = SecretBytes::with_capacity(room.saturating_add(1));
+    file.read_to_end(bytes.expose_mut())?;
     Ok(bytes)
 }
 

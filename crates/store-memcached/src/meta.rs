@@ -59,10 +59,7 @@ impl Name {
 
     /// The record in a value that was found under this name.
     pub(crate) fn record(&self, value: &SecretBytes) -> Result<Record, Fault> {
-        let packed = SecretBytes::new(self.content(value)?.to_vec());
-        Record::unpack(&packed)
-            .filter(|record| *record.key() == self.key)
-            .ok_or_else(|| self.foreign())
+        Record::unpack(&self.key, self.content(value)?).ok_or_else(|| self.foreign())
     }
 
     /// Whether the lease in a value that was found under this name is held under this id.

@@ -1,5 +1,6 @@
 //! A node and the connections that wait for the next operation.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use crate::connection::{Connection, Item};
 use crate::error::{Fault, Purpose, Trouble};
 use crate::meta::Name;
 
-const MOST_CONNECTIONS: usize = 64;
-const MOST_IDLE: usize = 16;
+/// An operation that finds them all at work waits for one: that takes less than dialing does, and a server has no more
+/// than 1,024 for all processes unless it is told.
+const MOST_CONNECTIONS: usize = 16;
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Node {
@@ -24,7 +26,8 @@ pub(crate) struct Node {
     connect_timeout: Duration,
     answer_timeout: Duration,
     slots: Semaphore,
-    idle: Mutex<Vec<Idle>>,
+    /// Those given back last at the end.
+    idle: Mutex<VecDeque<Idle>>,
 }
 
 struct Idle {
@@ -96,6 +99,9 @@ impl Node {
     }
 
     async fn slot(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Fault> {
+        if let Ok(slot) = self.slots.try_acquire() {
+            return Ok(slot);
+        }
         match timeout_at(
             deadline.min(Instant::now() + self.connect_timeout),
             self.slots.acquire(),
@@ -115,13 +121,15 @@ impl Node {
 
     fn take_idle(&self, runtime: Id) -> Option<Connection> {
         let mut idle = self.idle();
-        idle.retain(|idle| idle.since.elapsed() < LONGEST_IDLE);
+        while idle.front().is_some_and(|idle| idle.since.elapsed() >= LONGEST_IDLE) {
+            idle.pop_front();
+        }
         let at = idle.iter().rposition(|idle| idle.runtime == runtime)?;
-        Some(idle.remove(at).connection)
+        idle.remove(at).map(|idle| idle.connection)
     }
 
     // A panic elsewhere can't leave a list half-written: each change is one call.
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,12 +159,13 @@ impl Lent<'_> {
     /// The next operation may have it.
     pub(crate) fn give_back(self) {
         let mut idle = self.node.idle();
-        if idle.len() < MOST_IDLE {
-            idle.push(Idle {
-                connection: self.connection,
-                runtime: self.runtime,
-                since: Instant::now(),
-            });
+        if idle.len() == MOST_CONNECTIONS {
+            idle.pop_front();
         }
+        idle.push_back(Idle {
+            connection: self.connection,
+            runtime: self.runtime,
+            since: Instant::now(),
+        });
     }
 }

@@ -1,19 +1,23 @@
 //! A whole record as bytes: for stores that keep one value per name.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Hints, Record, Version};
 use crate::clock::Timestamp;
+use crate::key::Key;
 use crate::secret::SecretBytes;
 
 #[derive(Serialize, Deserialize)]
-struct Head {
-    key: String,
+struct Head<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
     version: Version,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     keep_until: Option<Timestamp>,
     #[serde(default)]
-    hints: Hints,
+    hints: Cow<'a, Hints>,
 }
 
 impl Record {
@@ -21,10 +25,10 @@ impl Record {
     /// end, hints), then the body as it is.
     pub fn pack(&self) -> SecretBytes {
         let head = Head {
-            key: self.key.to_string(),
+            key: self.key.to_string().into(),
             version: self.version,
             keep_until: self.keep_until,
-            hints: self.hints.clone(),
+            hints: Cow::Borrowed(&self.hints),
         };
         let mut bytes = Vec::with_capacity(self.body.len() + 256);
         // Writing to memory can't fail, and a head maps to JSON.
@@ -35,26 +39,27 @@ impl Record {
         SecretBytes::new(bytes)
     }
 
-    /// Takes apart what [`pack`](Self::pack) made; `None` if it is not that.
-    pub fn unpack(bytes: &SecretBytes) -> Option<Self> {
-        let bytes = bytes.expose();
+    /// Takes apart what [`pack`](Self::pack) made of the record with this key; `None` if it is not that, or another
+    /// key's.
+    pub fn unpack(key: &Key, bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let head: Head = serde_json::from_slice(&bytes[..end]).ok()?;
         let body = SecretBytes::new(bytes[end + 1..].to_vec());
-        Some(Self::from_parts(
-            head.key.parse().ok()?,
-            head.version,
-            head.keep_until,
-            head.hints,
-            body,
-        ))
+        (head.key == key.to_string()).then(|| {
+            Self::from_parts(
+                key.clone(),
+                head.version,
+                head.keep_until,
+                head.hints.into_owned(),
+                body,
+            )
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Key;
     use crate::profile::Profile;
 
     #[test]
@@ -62,13 +67,17 @@ mod tests {
         let body = SecretBytes::new(vec![0, b'\n', 255]);
         let key = Key::grant(&Profile::default());
         let record = Record::from_parts(
-            key,
+            key.clone(),
             Version::after(None),
             Some(Timestamp::from_unix_seconds(9)),
             Hints::default(),
             body,
         );
-        assert_eq!(Record::unpack(&record.pack()), Some(record));
-        assert_eq!(Record::unpack(&SecretBytes::new(b"{}\n".to_vec())), None);
+        assert_eq!(
+            Record::unpack(&Key::client(&Profile::default()), record.pack().expose()),
+            None
+        );
+        assert_eq!(Record::unpack(&key, record.pack().expose()), Some(record));
+        assert_eq!(Record::unpack(&key, b"{}\n"), None);
     }
 }

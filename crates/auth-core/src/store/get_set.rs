@@ -76,12 +76,10 @@ impl<T: GetSet> GetSetStore<T> {
         else {
             return Ok(None);
         };
-        let record = Record::unpack(&SecretBytes::new(bytes))
-            .filter(|record| record.key() == key)
-            .ok_or_else(|| {
-                StoreError::new(StoreErrorKind::Corrupt, operation, "get-set")
-                    .with_message(format!("what is kept for {key} is no record of it"))
-            })?;
+        let record = Record::unpack(key, SecretBytes::new(bytes).expose()).ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Corrupt, operation, "get-set")
+                .with_message(format!("what is kept for {key} is no record of it"))
+        })?;
         Ok(Some(record).filter(|record| !record.is_past(self.clock.now())))
     }
 }
