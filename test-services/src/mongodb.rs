@@ -22,7 +22,7 @@ pub struct MongoDbBuilder {
 }
 
 /// A MongoDB server on 127.0.0.1: SecantusDB, a replica set of one member, which answers as MongoDB 8
-/// does. It sweeps expired documents every second and knows fail points. Its data survives a restart and
+/// does. It sweeps expired documents every five seconds and knows fail points. Its data survives a restart and
 /// goes when the value is dropped.
 #[derive(Debug)]
 pub struct MongoDb {

@@ -10,22 +10,21 @@
 
 mod error;
 mod grant;
+mod pace;
 mod parts;
 mod report;
+mod several;
 mod side;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 pub use error::TransferError;
 pub use report::{GrantTransfer, TransferReport};
 use side::Side;
-use tokio::task::{JoinError, JoinSet};
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::{TokenError, TokenErrorKind};
 use crate::key::{Key, Part};
 use crate::profile::Profile;
 use crate::refresh::Timing;
@@ -119,8 +118,13 @@ impl Transfer {
         self
     }
 
-    /// How many profiles are on their way at the same time, at least one. One: several are quicker where a write
-    /// waits for a disk or a network, and each is moved by the same steps, in the same order, as it would be alone
+    /// How many profiles are on their way at the same time at most, at least one. One: several are quicker where a
+    /// write waits for a disk or a network, and each is moved by the same steps, in the same order, as it would be
+    /// alone.
+    ///
+    /// Where several are too many for a store, and it does not answer in time, fewer are on their way from then on,
+    /// and more again while it answers. A move that fails so is made again, at most eight times in all, and only
+    /// while there were several: one that fails alone has failed
     pub fn at_once(mut self, profiles: usize) -> Self {
         self.at_once = profiles.max(1);
         self
@@ -195,41 +199,6 @@ impl Transfer {
             (profile, tokens)
         });
         self.each(wanted.collect(), done).await
-    }
-
-    async fn each(
-        &self,
-        profiles: BTreeMap<Profile, BTreeSet<TargetId>>,
-        mut done: impl FnMut(&Profile, Result<Option<&TransferReport>, &TransferError>) -> ControlFlow<()> + Send,
-    ) -> Result<(), TransferError> {
-        if profiles.keys().any(|profile| self.is_same(profile, profile)) {
-            return Err(TransferError::SamePlace);
-        }
-        let mut waiting = profiles.into_iter().enumerate();
-        let (mut under_way, mut finished, mut told) = (JoinSet::new(), BTreeMap::new(), 0);
-        let mut breaks_off = false;
-        loop {
-            while !breaks_off && under_way.len() < self.at_once {
-                let Some((number, (profile, tokens))) = waiting.next() else {
-                    break;
-                };
-                under_way.spawn(self.clone().numbered(number, profile, tokens));
-            }
-            let Some(joined) = under_way.join_next().await else {
-                return Ok(());
-            };
-            let (number, profile, outcome) = joined.map_err(ended)?;
-            finished.insert(number, (profile, outcome));
-            while let Some((profile, outcome)) = finished.remove(&told) {
-                told += 1;
-                breaks_off |= done(&profile, outcome.as_ref().map(Option::as_ref)).is_break();
-            }
-        }
-    }
-
-    async fn numbered(self, number: usize, profile: Profile, tokens: BTreeSet<TargetId>) -> (usize, Profile, Outcome) {
-        let outcome = self.one(&profile, &profile, &tokens).await;
-        (number, profile, outcome)
     }
 
     async fn one(&self, from: &Profile, to: &Profile, tokens: &BTreeSet<TargetId>) -> Outcome {
@@ -309,14 +278,6 @@ impl Sides<'_> {
         let grant = self.grant(&mut plan, leases).await?;
         self.clear(&plan, grant, tokens).await?;
         Ok(TransferReport::of(client, grant, copied))
-    }
-}
-
-/// A panic goes on here; else the runtime has ended.
-fn ended(error: JoinError) -> TransferError {
-    match error.try_into_panic() {
-        Ok(panic) => resume_unwind(panic),
-        Err(_) => TransferError::Other(TokenError::new(TokenErrorKind::Shutdown, "transfer")),
     }
 }
 

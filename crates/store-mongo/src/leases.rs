@@ -38,21 +38,18 @@ pub(crate) async fn take(
     Ok(Lease::HeldElsewhere { retry_after: ASK_AGAIN })
 }
 
-/// Extends the lease of this name, if it is mine and not over.
+/// Extends the lease of this name, if it is mine and not over: only then does the update change anything, and
+/// the server says whether it did. So no document has to come back, for which some servers look at all of them.
 pub(crate) async fn extend(
     documents: &Collection<Document>,
     name: &str,
     id: &LeaseId,
     ttl: Duration,
 ) -> Result<bool, Fault> {
-    let extending = documents
-        .find_one_and_update(doc! { "_id": name, "owner": id.as_str() }, extending(ttl))
-        .return_document(ReturnDocument::After);
-    let found = extending.await.map_err(|error| failed(&error))?;
-    match found {
-        None => Ok(false),
-        Some(document) => Ok(!Held::of(&document)?.left.is_zero()),
-    }
+    let extended = documents
+        .update_one(doc! { "_id": name, "owner": id.as_str() }, extending(ttl))
+        .await;
+    Ok(extended.map_err(|error| failed(&error))?.modified_count > 0)
 }
 
 /// Gives the lease of this name back, if it is mine.
@@ -100,25 +97,33 @@ fn taking(id: &LeaseId, ttl: Duration) -> Vec<Document> {
         { "$lte": ["$until", server_time()] },
         { "$eq": ["$owner", mine.clone()] },
     ] };
-    let fence = doc! { "$add": [{ "$ifNull": ["$fence", 0_i64] }, 1_i64] };
     vec![
         doc! { "$set": { "free": free, "now": "$$NOW" } },
         doc! { "$set": {
             "owner": { "$cond": ["$free", mine, "$owner"] },
             "until": { "$cond": ["$free", { "$add": ["$now", millis(ttl)] }, "$until"] },
-            "fence": { "$cond": ["$free", fence, "$fence"] },
+            "fence": { "$cond": ["$free", next_fence(), "$fence"] },
         } },
         doc! { "$unset": "free" },
     ]
 }
 
+/// The fence grows with each, so that one that is extended within the same millisecond changes too.
 fn extending(ttl: Duration) -> Vec<Document> {
     let lives = doc! { "$gt": ["$until", server_time()] };
     vec![
-        doc! { "$set": { "lives": lives, "now": "$$NOW" } },
-        doc! { "$set": { "until": { "$cond": ["$lives", { "$add": ["$now", millis(ttl)] }, "$until"] } } },
+        doc! { "$set": { "lives": lives } },
+        doc! { "$set": {
+            "now": { "$cond": ["$lives", "$$NOW", "$now"] },
+            "until": { "$cond": ["$lives", { "$add": ["$$NOW", millis(ttl)] }, "$until"] },
+            "fence": { "$cond": ["$lives", next_fence(), "$fence"] },
+        } },
         doc! { "$unset": "lives" },
     ]
+}
+
+fn next_fence() -> Document {
+    doc! { "$add": [{ "$ifNull": ["$fence", 0_i64] }, 1_i64] }
 }
 
 // There and back by a number: the same time to MongoDB, and a plain date also to

@@ -20,9 +20,11 @@
 
 pub mod cases;
 mod conformance;
+pub mod counting;
 mod extent;
 #[cfg(feature = "process")]
 pub mod process;
+mod records;
 mod refusals;
 #[cfg(feature = "server")]
 pub mod server;
@@ -30,4 +32,5 @@ mod subject;
 
 pub use conformance::{run, run_case};
 pub use extent::{LONG_RUN, extent};
+pub use records::{key, record};
 pub use subject::Subject;

@@ -15,6 +15,7 @@ use tokenkeep::record::{
 };
 use tokenkeep::store::TokenStoreExt as _;
 use tokenkeep::{Profile, Secret, Target, TokenStore, provider, store};
+use tokio::task::JoinSet;
 
 use crate::command::{Home, LIMIT};
 use crate::kills::random;
@@ -23,6 +24,9 @@ const TOKEN_ENDPOINT: &str = "http://127.0.0.1:1/token";
 
 /// A thousand profiles are some thousands of writes, one after the other.
 const ALL: Duration = Duration::from_secs(3_600);
+
+/// A JSON file takes them by one replacement.
+const SAVED_AT_ONCE: usize = 64;
 
 /// What was stored under each key, with its end.
 type Stored = BTreeMap<Key, (Contents, Option<Timestamp>)>;
@@ -62,9 +66,15 @@ fn profile(number: usize) -> [(Key, (Contents, Option<Timestamp>)); 3] {
 async fn fill(url: &str, profiles: usize) -> Stored {
     let store = store::open(url).await.unwrap();
     let stored: Stored = (0..profiles).flat_map(profile).collect();
-    for (key, (contents, keep_until)) in &stored {
-        store.save_contents(key, contents, None, *keep_until).await.unwrap();
+    let mut saving = JoinSet::new();
+    for (key, (contents, keep_until)) in stored.clone() {
+        if saving.len() == SAVED_AT_ONCE {
+            saving.join_next().await.unwrap().unwrap();
+        }
+        let store = store.clone();
+        saving.spawn(async move { store.save_contents(&key, &contents, None, keep_until).await.unwrap() });
     }
+    saving.join_all().await;
     stored
 }
 
@@ -131,31 +141,8 @@ fn mongo() -> String {
     format!("{url}&namespace=migrations-{}", std::process::id())
 }
 
-async fn through(home: &Home, places: &[String], profiles: usize) {
-    let expected = fill(&places[0], profiles).await;
-    for pair in places.windows(2) {
-        migrate(home, &pair[0], &pair[1], &["--delete-source"]);
-        assert_left(&pair[0]).await;
-    }
-    assert_exact(places.last().unwrap(), &expected, places.len() - 1).await;
-}
-
 #[tokio::test]
-async fn a_thousand_profiles_stay_exactly_the_same() {
-    let redis = Redis::builder().durable().start().unwrap();
-    let home = Home::in_memory();
-    let places = [
-        format!("{}?prefix=first:", redis.url()),
-        local(&home, "json", "second"),
-        local(&home, "sqlite", "third"),
-        format!("{}?prefix=last:", redis.url()),
-    ];
-    through(&home, &places, 1_000).await;
-}
-
-/// Fewer: the server that stands in for MongoDB takes long for each operation where it holds many documents.
-#[tokio::test]
-async fn profiles_through_every_kind_of_store_stay_exactly_the_same() {
+async fn a_thousand_profiles_through_every_kind_of_store_stay_exactly_the_same() {
     let redis = Redis::builder().durable().start().unwrap();
     let home = Home::in_memory();
     let places = [
@@ -165,7 +152,12 @@ async fn profiles_through_every_kind_of_store_stay_exactly_the_same() {
         mongo(),
         local(&home, "json", "last"),
     ];
-    through(&home, &places, 100).await;
+    let expected = fill(&places[0], 1_000).await;
+    for pair in places.windows(2) {
+        migrate(&home, &pair[0], &pair[1], &["--delete-source"]);
+        assert_left(&pair[0]).await;
+    }
+    assert_exact(&places[places.len() - 1], &expected, places.len() - 1).await;
 }
 
 /// Two stores that profiles move between.

@@ -86,9 +86,14 @@ impl HeldLease {
         let id = LeaseId::random();
         let begun = clock.monotonic();
         loop {
-            let pause = match store.try_lease(key, &id, timing.lease).await? {
-                Lease::Granted => return Ok(Some(Self::new(store, clock, timing, key, id))),
-                Lease::HeldElsewhere { retry_after } => retry_after,
+            let pause = match store.try_lease(key, &id, timing.lease).await {
+                Ok(Lease::Granted) => return Ok(Some(Self::new(store, clock, timing, key, id))),
+                Ok(Lease::HeldElsewhere { retry_after }) => retry_after,
+                Err(error) => {
+                    // It may have been granted all the same.
+                    let _ = store.release(key, &id).await;
+                    return Err(error);
+                }
             };
             if clock.monotonic().saturating_sub(begun) >= timing.lease_wait {
                 return Ok(None);

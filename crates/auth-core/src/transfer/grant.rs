@@ -151,11 +151,9 @@ impl Sides<'_> {
         saved.map(drop).map_err(|error| self.from.failed(error))
     }
 
-    /// From here on nobody spends the refresh token in the source.
+    /// From here on nobody spends the refresh token in the source. Written also where an earlier move wrote it: what
+    /// that one may have sent to take it back, unanswered, comes too late from now on.
     async fn depart(&self, source: &Source) -> Result<Version, TransferError> {
-        if source.grant.departure.is_some() {
-            return Ok(source.version);
-        }
         let contents = source.grant_departing(&self.to, self.now()).into();
         let key = Key::grant(self.from.profile);
         let saved = self

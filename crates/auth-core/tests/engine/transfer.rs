@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,37 +30,121 @@ enum End {
     Away,
 }
 
-/// A store that breaks off after a number of operations; both sides share the count.
+/// What is wrong with a store; clones share it.
 #[derive(Clone, Debug)]
-struct Cut {
-    inner: MemoryStore,
-    left: Arc<AtomicI64>,
-    end: End,
+enum Trouble {
+    /// It breaks off after a number of operations; both sides share the count.
+    Cut { left: Arc<AtomicI64>, end: End },
+    /// It answers so many at a time: who comes besides hears nothing in time, though what was to be written is
+    /// written then, every other time.
+    Crowded {
+        capacity: usize,
+        under_way: Arc<AtomicUsize>,
+        late: Arc<AtomicUsize>,
+    },
 }
 
-impl Cut {
+/// A store in trouble.
+#[derive(Clone, Debug)]
+struct Troubled {
+    inner: MemoryStore,
+    trouble: Trouble,
+}
+
+impl Troubled {
+    fn cut(inner: &MemoryStore, left: &Arc<AtomicI64>, end: End) -> Self {
+        Self {
+            inner: inner.clone(),
+            trouble: Trouble::Cut {
+                left: left.clone(),
+                end,
+            },
+        }
+    }
+
+    fn crowded(inner: &MemoryStore, capacity: usize) -> Self {
+        Self {
+            inner: inner.clone(),
+            trouble: Trouble::Crowded {
+                capacity,
+                under_way: Arc::default(),
+                late: Arc::default(),
+            },
+        }
+    }
+
+    /// How many operations were not answered in time.
+    fn late(&self) -> usize {
+        match &self.trouble {
+            Trouble::Cut { .. } => 0,
+            Trouble::Crowded { late, .. } => late.load(Ordering::SeqCst),
+        }
+    }
+
     async fn operate<T>(
         &self,
         operation: Operation,
         work: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let left = self.left.fetch_sub(1, Ordering::SeqCst);
-        match self.end {
-            _ if left > 0 => work.await,
-            End::Away => Err(StoreError::new(StoreErrorKind::Unavailable, operation, "cut")),
-            End::After if left == 0 => {
-                let _ = work.await;
-                std::future::pending().await
+        match &self.trouble {
+            Trouble::Cut { left, end } => until_cut(left, *end, operation, work).await,
+            Trouble::Crowded {
+                capacity,
+                under_way,
+                late,
+            } => {
+                let comes_besides = under_way.fetch_add(1, Ordering::SeqCst) >= *capacity;
+                tokio::task::yield_now().await;
+                let outcome = if comes_besides {
+                    unanswered(late.fetch_add(1, Ordering::SeqCst), operation, work).await
+                } else {
+                    work.await
+                };
+                under_way.fetch_sub(1, Ordering::SeqCst);
+                outcome
             }
-            _ => std::future::pending().await,
         }
     }
 }
 
+async fn until_cut<T>(
+    left: &AtomicI64,
+    end: End,
+    operation: Operation,
+    work: impl Future<Output = Result<T, StoreError>> + Send,
+) -> Result<T, StoreError> {
+    let left = left.fetch_sub(1, Ordering::SeqCst);
+    match end {
+        _ if left > 0 => work.await,
+        End::Away => Err(StoreError::new(StoreErrorKind::Unavailable, operation, "troubled")),
+        End::After if left == 0 => {
+            let _ = work.await;
+            std::future::pending().await
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+async fn unanswered<T>(
+    before: usize,
+    operation: Operation,
+    work: impl Future<Output = Result<T, StoreError>> + Send,
+) -> Result<T, StoreError> {
+    let kind = if matches!(operation, Operation::Save | Operation::Remove) {
+        if before.is_multiple_of(2) {
+            work.await?;
+        }
+        StoreErrorKind::Ambiguous
+    } else {
+        StoreErrorKind::Unavailable
+    };
+    Err(StoreError::new(kind, operation, "troubled"))
+}
+
 #[async_trait]
-impl TokenStore for Cut {
+impl TokenStore for Troubled {
     fn name(&self) -> &'static str {
-        "cut"
+        "troubled"
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -80,7 +164,10 @@ impl TokenStore for Cut {
     }
 
     async fn list(&self, page: Page) -> Result<Listing, StoreError> {
-        self.operate(Operation::List, self.inner.list(page)).await
+        match &self.trouble {
+            Trouble::Cut { .. } => self.operate(Operation::List, self.inner.list(page)).await,
+            Trouble::Crowded { .. } => self.inner.list(page).await,
+        }
     }
 
     async fn try_lease(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<Lease, StoreError> {
@@ -92,7 +179,11 @@ impl TokenStore for Cut {
     }
 
     async fn release(&self, key: &Key, id: &LeaseId) -> Result<(), StoreError> {
-        self.operate(Operation::Lease, self.inner.release(key, id)).await
+        match &self.trouble {
+            Trouble::Cut { .. } => self.operate(Operation::Lease, self.inner.release(key, id)).await,
+            // Else the next try would wait for the lease's end.
+            Trouble::Crowded { .. } => self.inner.release(key, id).await,
+        }
     }
 }
 
@@ -144,6 +235,28 @@ impl Two {
             let mut token = TokenRecord::new(binding, "authorization_code", target, access);
             token.login_id = Some(self.login.login_id);
             self.put(&key, token.into()).await;
+        }
+    }
+
+    /// So many other profiles in the first, in the order of their names.
+    async fn more(&self, count: usize) -> Vec<Profile> {
+        let mut names = Vec::new();
+        for number in 0..count {
+            let name = Profile::new(format!("user-{number:03}")).unwrap();
+            self.put(&Key::grant(&name), self.login.clone().into()).await;
+            names.push(name);
+        }
+        names
+    }
+
+    /// Each is in the second, and only there it can be spent.
+    async fn assert_all_moved(&self, names: &[Profile]) {
+        for name in names {
+            let left = grant(&self.from, name).await.unwrap();
+            assert!(left.ended.is_some() && left.refresh_token.is_none(), "{name}");
+            let arrived = grant(&self.to, name).await.unwrap();
+            assert_eq!(arrived.refresh_token, self.login.refresh_token, "{name}");
+            assert_eq!((arrived.departure, arrived.ended), (None, None), "{name}");
         }
     }
 
@@ -220,10 +333,7 @@ async fn broken_off_anywhere_it_is_spendable_once_and_finished_by_the_next_run()
         for operations in 0.. {
             let two = Two::new().await;
             let left = Arc::new(AtomicI64::new(operations));
-            let cut = |inner: &MemoryStore| {
-                let (inner, left) = (inner.clone(), left.clone());
-                Arc::new(Cut { inner, left, end })
-            };
+            let cut = |inner: &MemoryStore| Arc::new(Troubled::cut(inner, &left, end));
             let transfer = two
                 .between(cut(&two.from), cut(&two.to))
                 .delete_source(operations % 2 == 0);
@@ -245,11 +355,7 @@ async fn broken_off_anywhere_it_is_spendable_once_and_finished_by_the_next_run()
 #[tokio::test]
 async fn a_store_that_is_away_costs_nothing_and_the_login_goes_on_where_it_is() {
     let two = Two::new().await;
-    let away = Cut {
-        inner: two.to.clone(),
-        left: Arc::new(AtomicI64::new(6)),
-        end: End::Away,
-    };
+    let away = Troubled::cut(&two.to, &Arc::new(AtomicI64::new(6)), End::Away);
     let moved = two
         .between(Arc::new(two.from.clone()), Arc::new(away))
         .profile(&two.ana, &two.ana)
@@ -372,12 +478,7 @@ async fn by_name_one_after_the_other_until_told_to_break_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_at_once_are_told_in_order_and_brought_to_their_end() {
     let two = Two::new().await;
-    let names: Vec<Profile> = (0..100)
-        .map(|number| Profile::new(format!("user-{number:03}")).unwrap())
-        .collect();
-    for name in &names {
-        two.put(&Key::grant(name), two.login.clone().into()).await;
-    }
+    let names = two.more(100).await;
     let (mut told, mut left) = (Vec::new(), 5);
     let transfer = two.transfer().at_once(4);
     let moving = transfer.profiles(names.clone(), |profile, report| {
@@ -406,14 +507,55 @@ async fn several_at_once_are_told_in_order_and_brought_to_their_end() {
     });
     rest.await.unwrap();
     assert_eq!(told, names);
+    two.assert_all_moved(&names).await;
+}
+
+#[tokio::test]
+async fn where_several_are_too_many_for_a_store_each_is_moved_all_the_same() {
+    for capacity in [1, 2, 5] {
+        for is_source in [false, true] {
+            let two = Two::new().await;
+            let names = two.more(60).await;
+            let slow = Troubled::crowded(if is_source { &two.from } else { &two.to }, capacity);
+            let transfer = if is_source {
+                two.between(Arc::new(slow.clone()), Arc::new(two.to.clone()))
+            } else {
+                two.between(Arc::new(two.from.clone()), Arc::new(slow.clone()))
+            };
+            let mut told = Vec::new();
+            let moving = transfer.at_once(32);
+            let moving = moving.profiles(names.clone(), |profile, report| {
+                report.unwrap_or_else(|error| panic!("{profile}, {capacity} at a time: {error:?}"));
+                told.push(profile.clone());
+                ControlFlow::Continue(())
+            });
+            moving.await.unwrap();
+            assert_eq!(told, names);
+            two.assert_all_moved(&names).await;
+            assert!(slow.late() > 10, "it kept up: {} were late", slow.late());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_tried_by_one_more_alone() {
+    let two = Two::new().await;
+    let names = two.more(100).await;
+    let away = Troubled::crowded(&two.to, 0);
+    let transfer = two.between(Arc::new(two.from.clone()), Arc::new(away.clone()));
+    let mut told = Vec::new();
+    let moving = transfer.at_once(32);
+    let moving = moving.profiles(names.clone(), |profile, report| {
+        assert!(matches!(report, Err(TransferError::Store { .. })), "{report:?}");
+        told.push(profile.clone());
+        ControlFlow::Break(())
+    });
+    moving.await.unwrap();
+    assert_eq!(away.late(), 33);
+    assert_eq!(told, names[..32], "those that were tried, and no others");
     for name in &names {
-        let left = grant(&two.from, name).await.unwrap();
-        assert!(left.ended.is_some() && left.refresh_token.is_none(), "{name}");
-        assert_eq!(
-            grant(&two.to, name).await.unwrap().refresh_token,
-            two.login.refresh_token,
-            "{name}"
-        );
+        let login = grant(&two.from, name).await.unwrap();
+        assert!(login.departure.is_none() && login.ended.is_none(), "{name} can't go on");
     }
 }
 

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auth_core::clock::ManualClock;
-use auth_core::key::Key;
-use auth_core::profile::Profile;
-use auth_core::record::{Hints, Record, Version};
+use auth_core::record::Record;
 use auth_core::store::{Capabilities, LeaseEnd, LeaseScope, Persistence, TokenStore as _, WriteIf};
 use store_json::JsonStore;
 use store_testkit::Subject;
+pub(crate) use store_testkit::{key, record};
 use tempfile::TempDir;
 
 pub(crate) async fn subject() -> Subject<JsonStore> {
@@ -34,15 +33,6 @@ pub(crate) fn fresh_path() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("tokens.json");
     (folder, path)
-}
-
-pub(crate) fn key(name: &str) -> Key {
-    Key::grant(&Profile::from_parts([name]))
-}
-
-pub(crate) fn record(name: &str, body: impl AsRef<[u8]>, read: Option<Version>) -> Record {
-    let body = body.as_ref().to_vec().into();
-    Record::from_parts(key(name), Version::after(read), None, Hints::default(), body)
 }
 
 /// Saves over whatever is stored.

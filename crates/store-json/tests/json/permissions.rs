@@ -6,18 +6,17 @@ use std::path::Path;
 
 use auth_core::store::{LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
 use store_json::JsonStore;
+use store_testkit::process::UNPRIVILEGED_USER;
 
 use crate::given::{fresh_path, key, put, record};
-use crate::worker::Job;
-
-const NOBODY: u32 = 65_534;
+use crate::worker::{Job, succeeds};
 
 #[test]
 fn modes_are_ours_whatever_the_umask() {
-    for umask in ["000", "022", "077", "777"] {
+    for umask in [0o000, 0o022, 0o077, 0o777] {
         let (folder, _) = fresh_path();
         let path = folder.path().join("made/by us/tokens.json");
-        Job::SaveAndLease.run_under_umask(&path, umask);
+        succeeds(Job::SaveAndLease.at(&path).umask(umask));
         for (name, due) in [
             ("made", 0o700),
             ("made/by us", 0o700),
@@ -25,11 +24,11 @@ fn modes_are_ours_whatever_the_umask() {
             ("made/by us/tokens.json.lock", 0o600),
             ("made/by us/tokens.json.leases", 0o700),
         ] {
-            assert_eq!(mode(&folder.path().join(name)), due, "{name} under umask {umask}");
+            assert_eq!(mode(&folder.path().join(name)), due, "{name} under umask {umask:o}");
         }
         let leases = fs::read_dir(path.with_extension("json.leases")).unwrap();
         let modes: Vec<u32> = leases.map(|entry| mode(&entry.unwrap().path())).collect();
-        assert_eq!(modes, [0o600], "lease files under umask {umask}");
+        assert_eq!(modes, [0o600], "lease files under umask {umask:o}");
     }
 }
 
@@ -129,7 +128,7 @@ async fn other_peoples_files_are_refused() {
     let (folder, path) = fresh_path();
     let others = if am_root() {
         put(&path, "a", "{}").await;
-        chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        chown(&path, Some(UNPRIVILEGED_USER), Some(UNPRIVILEGED_USER)).unwrap();
         path
     } else {
         Path::new("/etc/hostname").to_path_buf()
@@ -149,10 +148,10 @@ async fn an_unreadable_file_says_so_to_a_plain_user() {
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     if am_root() {
         for name in [folder.path(), &path, &path.with_extension("json.lock")] {
-            chown(name, Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(name, Some(UNPRIVILEGED_USER), Some(UNPRIVILEGED_USER)).unwrap();
         }
     }
-    Job::IsDenied.run_as_plain_user(&path, am_root().then_some(NOBODY));
+    succeeds(Job::IsDenied.at(&path).unprivileged());
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
 }

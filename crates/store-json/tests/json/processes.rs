@@ -1,33 +1,27 @@
 //! Several processes on one file, some of them killed.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
 use auth_core::store::{Lease, LeaseId, TokenStore as _};
 use store_json::JsonStore;
+use store_testkit::counting;
+use store_testkit::process::run_many;
 
 use crate::given::{fresh_path, key, put};
-use crate::worker::{Job, times};
+use crate::worker::{Job, limit, succeeds};
 
 const TTL: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn sixteen_processes_count_exactly() {
     let (_folder, path) = fresh_path();
-    put(&path, "counter", "0").await;
-    let counters: Vec<_> = (0..16).map(|_| Job::Count.start(&path)).collect();
-    for counter in counters {
-        let output = counter.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let store = JsonStore::open(&path).unwrap();
+    counting::begin(&store).await;
+    for output in run_many(16, limit(), |_| Job::Count.at(&path)).unwrap() {
+        assert!(output.success(), "{}", output.stdout());
     }
-    let total = JsonStore::open(&path)
-        .unwrap()
-        .load(&key("counter"))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(total.body().expose(), (16 * times()).to_string().as_bytes());
+    counting::assert_sum(&store, 16).await;
     assert_eq!(leftovers(&path), 0);
 }
 
@@ -36,7 +30,7 @@ async fn another_processes_writes_are_seen() {
     let (_folder, path) = fresh_path();
     let store = JsonStore::open(&path).unwrap();
     assert_eq!(store.load(&key("a")).await.unwrap(), None);
-    assert!(Job::SaveAndLease.start(&path).wait().unwrap().success());
+    succeeds(Job::SaveAndLease.at(&path));
     assert!(store.load(&key("a")).await.unwrap().is_some());
     let mine = LeaseId::random();
     let lease = store.try_lease(&key("a"), &mine, TTL).await.unwrap();
@@ -49,7 +43,7 @@ async fn a_killed_writer_leaves_the_old_or_the_new() {
     let store = JsonStore::open(&path).unwrap();
     let mut last = put(&path, "a", vec![b'.'; 20_000]).await.version();
     for round in 0..40 {
-        let mut writer = Job::Rewrite.start(&path);
+        let mut writer = Job::Rewrite.at(&path).spawn().unwrap();
         // Some writes later, at whatever point of the next one this is.
         let mut changes = 0;
         while changes < 1 + round % 7 {
@@ -58,10 +52,10 @@ async fn a_killed_writer_leaves_the_old_or_the_new() {
             assert!(body.len() == 20_000 && body.iter().all(|byte| *byte == body[0]), "torn");
             changes += i32::from(found.version() != last);
             last = found.version();
-            assert!(writer.try_wait().unwrap().is_none(), "the writer ended by itself");
+            assert!(writer.is_running().unwrap(), "the writer ended by itself");
         }
         writer.kill().unwrap();
-        writer.wait().unwrap();
+        writer.wait(limit()).unwrap();
         assert!(
             leftovers(&path) <= 1,
             "a kill left {} temporary files",
@@ -79,10 +73,8 @@ async fn a_killed_writer_leaves_the_old_or_the_new() {
 async fn a_killed_holder_frees_its_lease() {
     let (_folder, path) = fresh_path();
     let store = JsonStore::open(&path).unwrap();
-    let mut holder = Job::HoldLease.start(&path);
-    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-    let told = lines.map_while(Result::ok).any(|line| line.ends_with("held"));
-    assert!(told, "the other process did not get the lease");
+    let mut holder = Job::HoldLease.at(&path).spawn().unwrap();
+    assert!(holder.wait_for_stdout("held", limit()), "{}", holder.stdout_so_far());
 
     let mine = LeaseId::random();
     let lease = store.try_lease(&key("a"), &mine, TTL).await.unwrap();
@@ -93,7 +85,7 @@ async fn a_killed_holder_frees_its_lease() {
         "another key was held with it"
     );
     holder.kill().unwrap();
-    holder.wait().unwrap();
+    holder.wait(limit()).unwrap();
     assert_eq!(store.try_lease(&key("a"), &mine, TTL).await.unwrap(), Lease::Granted);
 }
 

@@ -1,22 +1,22 @@
 //! Other processes: this test binary, started again to do one job.
 
 use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
 use store_json::JsonStore;
+use store_testkit::process::ProcessBuilder;
+use store_testkit::{LONG_RUN, counting, extent};
 
 use crate::given::{key, put, record};
 
 const JOB: &str = "STORE_JSON_TEST_JOB";
 const PATH: &str = "STORE_JSON_TEST_PATH";
 
-/// How often one process counts.
-pub(crate) fn times() -> u64 {
-    store_testkit::extent(100, 1_000)
+/// How long any job may take.
+pub(crate) fn limit() -> Duration {
+    Duration::from_secs(extent(120, 3_600))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,46 +54,17 @@ fn arrives() {
 
 impl Job {
     /// Another process that does this job at this path.
-    pub(crate) fn start(self, path: &Path) -> Child {
-        let mut command = Command::new(this_program());
-        self.describe(&mut command, path);
-        command.stdout(Stdio::piped()).spawn().unwrap()
-    }
-
-    pub(crate) fn run_under_umask(self, path: &Path, umask: &str) {
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"])
-            .arg(this_program());
-        self.describe(&mut shell, path);
-        succeeds(shell);
-    }
-
-    /// As the user with this number, where this process may become one.
-    pub(crate) fn run_as_plain_user(self, path: &Path, user: Option<u32>) {
-        // A copy, for the way to this program may be closed to others.
-        let program = path.with_file_name("program");
-        std::fs::copy(this_program(), &program).unwrap();
-        let mut command = Command::new(&program);
-        self.describe(&mut command, path);
-        if let Some(user) = user {
-            std::os::unix::fs::chown(&program, Some(user), Some(user)).unwrap();
-            command.uid(user).gid(user);
-        }
-        succeeds(command);
-    }
-
-    fn describe(self, command: &mut Command, path: &Path) {
-        command
+    pub(crate) fn at(self, path: &Path) -> ProcessBuilder {
+        ProcessBuilder::new(std::env::current_exe().unwrap())
             .args(["worker::arrives", "--exact", "--nocapture"])
             .env(JOB, format!("{self:?}"))
             .env(PATH, path)
-            .stdin(Stdio::null());
+            .inherit_env(LONG_RUN)
     }
 
     async fn done_at(self, path: &Path) {
         match self {
-            Self::Count => count(path).await,
+            Self::Count => counting::count(&JsonStore::open(path).unwrap(), Duration::ZERO).await,
             Self::HoldLease => hold_lease(path).await,
             Self::IsDenied => is_denied(path).await,
             Self::Rewrite => rewrite(path).await,
@@ -102,18 +73,15 @@ impl Job {
     }
 }
 
-async fn count(path: &Path) {
-    let store = JsonStore::open(path).unwrap();
-    let mut left = times();
-    while left > 0 {
-        let read = store.load(&key("counter")).await.unwrap().unwrap();
-        let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();
-        let next = record("counter", (number + 1).to_string(), Some(read.version()));
-        match store.save(&next, WriteIf::Matches(read.version())).await {
-            Ok(()) => left -= 1,
-            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Conflict, "{error}"),
-        }
-    }
+/// Runs a job to its end.
+pub(crate) fn succeeds(job: ProcessBuilder) {
+    let output = job.spawn().unwrap().wait(limit()).unwrap();
+    assert!(output.success(), "{}\n{}", output.stdout(), output.stderr());
+    assert!(
+        output.stdout().contains("1 passed"),
+        "the job was not found: {}",
+        output.stdout()
+    );
 }
 
 async fn hold_lease(path: &Path) {
@@ -154,19 +122,4 @@ async fn save_and_lease(path: &Path) {
         .try_lease(&key("a"), &LeaseId::random(), Duration::from_secs(1))
         .await;
     assert_eq!(lease.unwrap(), Lease::Granted);
-}
-
-fn succeeds(mut command: Command) {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{said}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(said.contains("1 passed"), "the job was not found: {said}");
-}
-
-fn this_program() -> PathBuf {
-    std::env::current_exe().unwrap()
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::clock::{Clock, ManualClock, SystemClock, Timestamp};
-use auth_core::key::Key;
-use auth_core::profile::Profile;
-use auth_core::record::{Hints, Record, Version};
+use auth_core::record::Record;
 use auth_core::store::{LeaseId, MemoryStore, TokenStore};
 use store_json::JsonStore;
 use store_kms::{
@@ -21,6 +19,7 @@ use store_mongo::MongoStore;
 use store_redis::RedisStore;
 use store_sqlite::SqliteStore;
 use store_testkit::Subject;
+pub(crate) use store_testkit::{key, record};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -32,15 +31,6 @@ pub(crate) fn local_key(number: u8) -> LocalKey {
 
 pub(crate) fn local() -> LocalKeys {
     LocalKeys::new(local_key(1))
-}
-
-pub(crate) fn key(name: &str) -> Key {
-    Key::grant(&Profile::from_parts([name]))
-}
-
-pub(crate) fn record(name: &str, body: impl AsRef<[u8]>, read: Option<Version>) -> Record {
-    let body = body.as_ref().to_vec().into();
-    Record::from_parts(key(name), Version::after(read), None, Hints::default(), body)
 }
 
 /// The same record with another body.

@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use auth_core::key::Key;
-use auth_core::profile::Profile;
-use auth_core::record::{Hints, Record, Version};
+use auth_core::record::Record;
 use auth_core::store::{Capabilities, LeaseEnd, LeaseId, LeaseScope, Persistence, TokenStore as _, WriteIf};
 use store_memcached::{MemcachedConfig, MemcachedStore};
 use store_testkit::Subject;
+pub(crate) use store_testkit::{key, record};
 
 pub(crate) const TTL: Duration = Duration::from_secs(5);
 
@@ -44,15 +43,6 @@ pub(crate) fn impatient(nodes: &[SocketAddr]) -> MemcachedConfig {
 
 pub(crate) fn open(config: &MemcachedConfig) -> MemcachedStore {
     MemcachedStore::with_config(config).unwrap()
-}
-
-pub(crate) fn key(name: &str) -> Key {
-    Key::grant(&Profile::from_parts([name]))
-}
-
-pub(crate) fn record(name: &str, body: impl AsRef<[u8]>, read: Option<Version>) -> Record {
-    let body = body.as_ref().to_vec().into();
-    Record::from_parts(key(name), Version::after(read), None, Hints::default(), body)
 }
 
 /// Saves a first record.

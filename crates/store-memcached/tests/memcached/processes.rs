@@ -1,7 +1,9 @@
 //! Several processes on the same servers.
 
-use crate::given::{BOTH, body, open, put, shared};
-use crate::worker::{Job, times};
+use store_testkit::counting;
+
+use crate::given::{BOTH, open, put, shared};
+use crate::worker::Job;
 
 const PROCESSES: u64 = 16;
 
@@ -9,14 +11,13 @@ const PROCESSES: u64 = 16;
 async fn sixteen_processes_count_exactly() {
     let (config, namespace) = shared(BOTH);
     let store = open(&config);
-    put(&store, "counter", "0").await;
+    counting::begin(&store).await;
     let counters: Vec<_> = (0..PROCESSES).map(|_| Job::Count.start(&config, &namespace)).collect();
     for counter in counters {
         let output = counter.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
-    let total = (PROCESSES * times()).to_string();
-    assert_eq!(body(&store, "counter").await, Some(total.into_bytes()));
+    counting::assert_sum(&store, PROCESSES).await;
 }
 
 #[tokio::test]

@@ -1,20 +1,16 @@
 //! Other processes: this test binary, started again to do one job.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use auth_core::store::{StoreErrorKind, TokenStore as _, WriteIf};
 use store_memcached::{MemcachedConfig, MemcachedStore};
+use store_testkit::counting;
 
-use crate::given::{body, key, open, record};
+use crate::given::{body, open};
 
 const JOB: &str = "STORE_MEMCACHED_TEST_JOB";
 const NODES: &str = "STORE_MEMCACHED_TEST_NODES";
 const NAMESPACE: &str = "STORE_MEMCACHED_TEST_NAMESPACE";
-
-/// How often one process counts.
-pub(crate) fn times() -> u64 {
-    store_testkit::extent(100, 1_000)
-}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
@@ -64,21 +60,8 @@ impl Job {
 
     async fn done_with(self, store: MemcachedStore) {
         match self {
-            Self::Count => count(&store).await,
+            Self::Count => counting::count(&store, Duration::ZERO).await,
             Self::ReadInReverse => read(&store).await,
-        }
-    }
-}
-
-async fn count(store: &MemcachedStore) {
-    let mut left = times();
-    while left > 0 {
-        let read = store.load(&key("counter")).await.unwrap().unwrap();
-        let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();
-        let next = record("counter", (number + 1).to_string(), Some(read.version()));
-        match store.save(&next, WriteIf::Matches(read.version())).await {
-            Ok(()) => left -= 1,
-            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Conflict, "{error}"),
         }
     }
 }

@@ -82,6 +82,20 @@ async fn namespaces_see_nothing_of_each_other() {
     assert_eq!(two.try_lease(&key("a"), &other, HOUR).await.unwrap(), Lease::Granted);
 }
 
+/// Also by those within one millisecond, which leave its end where it is.
+#[tokio::test]
+async fn a_lease_is_renewed_as_often_as_its_holder_asks() {
+    let store = open(&fresh_namespace()).await;
+    let id = LeaseId::random();
+    assert_eq!(store.try_lease(&key("a"), &id, HOUR).await.unwrap(), Lease::Granted);
+    let mut renewals = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (store, id) = (store.clone(), id.clone());
+        renewals.spawn(async move { store.renew(&key("a"), &id, HOUR).await.unwrap() });
+    }
+    assert!(renewals.join_all().await.into_iter().all(|renewed| renewed));
+}
+
 #[tokio::test]
 async fn the_index_sweeps_what_a_load_hides_already() {
     let namespace = fresh_namespace();
@@ -106,7 +120,7 @@ async fn the_index_sweeps_what_a_load_hides_already() {
     for (name, _) in ends {
         assert_eq!(store.load(&key(name)).await.unwrap(), None, "{name} is past its end");
     }
-    // MongoDB sweeps once a minute, the server of the tests once a second.
+    // MongoDB sweeps once a minute, the server of the tests every five seconds.
     let mut rounds = 0;
     while stored("swept").await.unwrap().is_some() {
         rounds += 1;

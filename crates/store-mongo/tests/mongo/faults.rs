@@ -10,7 +10,7 @@ use test_services::{MongoDb, Proxy, Trouble};
 
 use crate::given::{bounded, connect, key, put, record, refused};
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn what_was_saved_survives_a_kill_and_a_restart() {
@@ -112,8 +112,13 @@ async fn a_connection_that_is_closed_once_is_not_noticed() {
     failing
         .next(1, doc! { "failCommands": ["findAndModify"], "closeConnection": true })
         .await;
-    let lease = store.try_lease(&key("a"), &LeaseId::random(), MINUTE).await;
+    let mine = LeaseId::random();
+    let lease = store.try_lease(&key("a"), &mine, MINUTE).await;
     assert_eq!(lease.unwrap(), Lease::Granted);
+    failing
+        .next(1, doc! { "failCommands": ["update"], "closeConnection": true })
+        .await;
+    assert!(store.renew(&key("a"), &mine, MINUTE).await.unwrap());
 }
 
 #[tokio::test]
@@ -226,14 +231,14 @@ async fn a_write_whose_answers_are_cut_off_is_ambiguous_and_there() {
 }
 
 /// Makes a server's next commands fail.
-struct Failing(Client);
+pub(crate) struct Failing(Client);
 
 impl Failing {
-    async fn on(server: &MongoDb) -> Self {
+    pub(crate) async fn on(server: &MongoDb) -> Self {
         Self(Client::with_uri_str(server.url()).await.unwrap())
     }
 
-    async fn next(&self, times: i32, how: Document) {
+    pub(crate) async fn next(&self, times: i32, how: Document) {
         self.run(doc! { "configureFailPoint": "failCommand", "mode": { "times": times }, "data": how })
             .await;
     }

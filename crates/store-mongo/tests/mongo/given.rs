@@ -3,9 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use auth_core::key::Key;
-use auth_core::profile::Profile;
-use auth_core::record::{Hints, Record, Version};
+use auth_core::record::Record;
 use auth_core::store::{
     Capabilities, LeaseEnd, LeaseId, LeaseScope, Persistence, StoreError, TokenStore as _, WriteIf,
 };
@@ -13,6 +11,7 @@ use store_mongo::MongoStore;
 use store_mongo::mongodb::bson::Document;
 use store_mongo::mongodb::{Client, Collection};
 use store_testkit::Subject;
+pub(crate) use store_testkit::{key, record};
 
 /// No operation takes longer: the store gives up after 5 s, the rest is for a busy machine.
 const BOUND: Duration = Duration::from_secs(9);
@@ -97,15 +96,6 @@ async fn warm(namespace: &str) -> MongoStore {
     let lease = store.try_lease(&key("warm"), &LeaseId::random(), Duration::ZERO).await;
     lease.unwrap();
     store
-}
-
-pub(crate) fn key(name: &str) -> Key {
-    Key::grant(&Profile::from_parts([name]))
-}
-
-pub(crate) fn record(name: &str, body: impl AsRef<[u8]>, read: Option<Version>) -> Record {
-    let body = body.as_ref().to_vec().into();
-    Record::from_parts(key(name), Version::after(read), None, Hints::default(), body)
 }
 
 /// Saves a first record.

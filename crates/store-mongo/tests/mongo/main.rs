@@ -8,6 +8,7 @@ mod engine;
 mod faults;
 mod given;
 mod races;
+mod slow;
 mod worker;
 
 use given::subject;

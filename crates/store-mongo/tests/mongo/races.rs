@@ -3,10 +3,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
-use auth_core::store::{Lease, LeaseId, TokenStore as _, WriteIf};
+use auth_core::store::{Lease, LeaseId, TokenStore as _};
+use store_testkit::counting;
 
-use crate::given::{fresh_namespace, key, open, open_secured, record, run_long};
-use crate::worker::{Job, times};
+use crate::given::{fresh_namespace, key, open, open_secured, run_long};
+use crate::worker::Job;
 
 const RACERS: usize = 64;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -16,8 +17,7 @@ fn sixteen_processes_count_exactly() {
     run_long(async {
         let namespace = fresh_namespace();
         let store = open_secured(&namespace).await;
-        let zero = record("counter", "0", None);
-        store.save(&zero, WriteIf::Absent).await.unwrap();
+        counting::begin(&store).await;
         let counters: Vec<_> = (0..16).map(|_| Job::Count.start(&namespace)).collect();
         for counter in counters {
             let output = tokio::task::spawn_blocking(|| counter.wait_with_output())
@@ -27,13 +27,7 @@ fn sixteen_processes_count_exactly() {
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(output.status.success() && said.contains("1 passed"), "{said}");
         }
-        let total = store.load(&key("counter")).await.unwrap().unwrap();
-        assert_eq!(total.body().expose(), (16 * times()).to_string().as_bytes());
-        assert_eq!(
-            total.version().generation(),
-            16 * times() + 1,
-            "a write without its count"
-        );
+        counting::assert_sum(&store, 16).await;
     });
 }
 

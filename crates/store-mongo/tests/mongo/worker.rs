@@ -4,18 +4,17 @@ use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
+use auth_core::store::{Lease, LeaseId, TokenStore as _};
 use store_mongo::MongoStore;
+use store_testkit::counting;
 
-use crate::given::{key, open_secured, record, run_long};
+use crate::given::{key, open_secured, run_long};
 
 const JOB: &str = "STORE_MONGO_TEST_JOB";
 const NAMESPACE: &str = "STORE_MONGO_TEST_NAMESPACE";
 
-/// How often one process counts.
-pub(crate) fn times() -> u64 {
-    store_testkit::extent(100, 1_000)
-}
+/// Else sixteen would keep one server busy with losing.
+const PAUSE: Duration = Duration::from_millis(128);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
@@ -38,7 +37,7 @@ fn arrives() {
     run_long(async move {
         let store = open_secured(&namespace).await;
         match job {
-            Job::Count => count(&store).await,
+            Job::Count => counting::count(&store, PAUSE).await,
             Job::HoldLease => hold_lease(&store).await,
         }
     });
@@ -56,24 +55,6 @@ impl Job {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
-    }
-}
-
-async fn count(store: &MongoStore) {
-    let mut left = times();
-    while left > 0 {
-        let read = store.load(&key("counter")).await.unwrap().unwrap();
-        let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();
-        let next = record("counter", (number + 1).to_string(), Some(read.version()));
-        match store.save(&next, WriteIf::Matches(read.version())).await {
-            Ok(()) => left -= 1,
-            Err(error) => {
-                assert_eq!(error.kind(), StoreErrorKind::Conflict, "{error}");
-                // Else sixteen would keep one server busy with losing.
-                let random = u64::from_str_radix(&LeaseId::random().as_str()[..2], 16).unwrap();
-                tokio::time::sleep(Duration::from_millis(random / 2)).await;
-            }
-        }
     }
 }
 

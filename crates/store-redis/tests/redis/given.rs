@@ -5,11 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use auth_core::key::Key;
-use auth_core::profile::Profile;
-use auth_core::record::{Hints, Record, Version};
 use store_redis::RedisStore;
 use store_testkit::Subject;
+pub(crate) use store_testkit::{key, record};
 use test_services::{Redis, RedisCluster, RedisSentinel};
 
 /// What a user of the TLS server may do: what the store needs, no more.
@@ -47,15 +45,6 @@ pub(crate) async fn subject(kind: Kind) -> Subject<RedisStore> {
             async move { RedisStore::connect(&url).await.unwrap() }
         })
         .keeping(shared)
-}
-
-pub(crate) fn key(name: &str) -> Key {
-    Key::grant(&Profile::from_parts([name]))
-}
-
-pub(crate) fn record(name: &str, body: impl AsRef<[u8]>, read: Option<Version>) -> Record {
-    let body = body.as_ref().to_vec().into();
-    Record::from_parts(key(name), Version::after(read), None, Hints::default(), body)
 }
 
 /// The URL with a prefix that no other test has.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use auth_core::store::{Lease, LeaseId, TokenStore as _};
 use store_sqlite::SqliteStore;
 use store_sqlite::rusqlite::Connection;
+use store_testkit::counting;
 use store_testkit::process::{Process, run_many};
 
-use crate::given::{fresh_path, key, put};
-use crate::worker::{Job, limit, succeeds, times};
+use crate::given::{fresh_path, key};
+use crate::worker::{Job, limit, succeeds};
 
 const TTL: Duration = Duration::from_secs(1);
 const WRITERS: usize = 8;
@@ -19,13 +20,12 @@ const KILLS: usize = 100;
 #[tokio::test]
 async fn sixteen_processes_count_exactly() {
     let (_folder, path) = fresh_path();
-    put(&path, "counter", "0").await;
+    let store = SqliteStore::open(&path).unwrap();
+    counting::begin(&store).await;
     for output in run_many(16, limit(), |_| Job::Count.at(&path)).unwrap() {
         assert!(output.success(), "{}", output.stdout());
     }
-    let store = SqliteStore::open(&path).unwrap();
-    let total = store.load(&key("counter")).await.unwrap().unwrap();
-    assert_eq!(total.body().expose(), (16 * times()).to_string().as_bytes());
+    counting::assert_sum(&store, 16).await;
 }
 
 #[tokio::test]

@@ -7,19 +7,16 @@ use std::time::Duration;
 use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
 use store_sqlite::SqliteStore;
 use store_testkit::process::ProcessBuilder;
+use store_testkit::{LONG_RUN, counting, extent};
 
 use crate::given::{key, put, put_in, record};
 
 const JOB: &str = "STORE_SQLITE_TEST_JOB";
 const PATH: &str = "STORE_SQLITE_TEST_PATH";
 
-/// How often one process counts.
-pub(crate) fn times() -> u64 {
-    store_testkit::extent(100, 1_000)
-}
 /// How long any job may take.
 pub(crate) fn limit() -> Duration {
-    Duration::from_secs(store_testkit::extent(120, 3_600))
+    Duration::from_secs(extent(120, 3_600))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +62,12 @@ impl Job {
             .args(["worker::arrives", "--exact", "--nocapture"])
             .env(JOB, format!("{self:?}"))
             .env(PATH, path)
+            .inherit_env(LONG_RUN)
     }
 
     async fn done_at(self, path: &Path) {
         match self {
-            Self::Count => count(path).await,
+            Self::Count => counting::count(&SqliteStore::open(path).unwrap(), Duration::ZERO).await,
             Self::HoldLease => hold_lease(path).await,
             Self::IsReader => is_reader(path).await,
             Self::IsDenied => is_denied(path).await,
@@ -88,20 +86,6 @@ pub(crate) fn succeeds(job: ProcessBuilder) {
         "the job was not found: {}",
         output.stdout()
     );
-}
-
-async fn count(path: &Path) {
-    let store = SqliteStore::open(path).unwrap();
-    let mut left = times();
-    while left > 0 {
-        let read = store.load(&key("counter")).await.unwrap().unwrap();
-        let number: u64 = std::str::from_utf8(read.body().expose()).unwrap().parse().unwrap();
-        let next = record("counter", (number + 1).to_string(), Some(read.version()));
-        match store.save(&next, WriteIf::Matches(read.version())).await {
-            Ok(()) => left -= 1,
-            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Conflict, "{error}"),
-        }
-    }
 }
 
 async fn hold_lease(path: &Path) {

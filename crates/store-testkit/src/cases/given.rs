@@ -2,12 +2,12 @@
 
 use auth_core::clock::Timestamp;
 use auth_core::key::Key;
-use auth_core::profile::Profile;
 use auth_core::record::{Hints, Record, Version};
 use auth_core::secret::SecretBytes;
 use auth_core::store::{Lease, LeaseId, RemoveIf, StoreError, StoreErrorKind, TokenStore, WriteIf};
 use std::time::Duration;
 
+pub(crate) use crate::records::key;
 use crate::refusals;
 
 /// A value that must never be seen outside a record's body.
@@ -26,10 +26,6 @@ pub(crate) const PAST_TTL: Duration = Duration::from_millis(5_100);
 /// The time to live of a lease that must not end in a case, however slowly a busy
 /// machine answers: as long as a case may take.
 const HELD: Duration = Duration::from_secs(120);
-
-pub(crate) fn key(name: &str) -> Key {
-    Key::grant(&Profile::from_parts([name]))
-}
 
 pub(crate) fn first(key: &Key, body: impl AsRef<[u8]>) -> Record {
     after(key, body, None)
