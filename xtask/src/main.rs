@@ -6,6 +6,7 @@
 mod bans;
 mod conformance;
 mod console;
+mod examples;
 mod leaks;
 mod parity;
 mod plan;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::bans;
 use crate::conformance::Conformance;
 use crate::console::{print, say};
+use crate::examples;
 use crate::parity;
 use crate::plan::{Task, tasks};
 use crate::run::{Failure, cargo, stream, succeed};
@@ -227,6 +228,7 @@ impl Session<'_> {
 
     /// Built with everything, as the tests are; whether they build by themselves `features` has seen.
     fn examples(&self) -> Result<(), Failure> {
+        examples::check(self.workspace)?;
         succeed(self.cargo().args(EVERY_EXAMPLE))?;
         let folder = self.workspace.target.join("debug/examples");
         EXAMPLES.iter().try_for_each(|example| {
@@ -297,6 +299,7 @@ mod tests {
             folder: "/w/crates/x".into(),
             features: features.iter().map(ToString::to_string).collect(),
             dependencies: vec![],
+            examples: vec![],
         };
         feature_sets(&member)
             .iter()

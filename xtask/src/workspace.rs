@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::examples::Example;
 use crate::run::{Failure, capture, cargo};
 
 /// Root, target folder and crates.
@@ -22,6 +23,7 @@ pub(crate) struct Member {
     pub(crate) features: Vec<String>,
     /// What it depends on outside its tests, by package name.
     pub(crate) dependencies: Vec<String>,
+    pub(crate) examples: Vec<Example>,
 }
 
 impl Workspace {
@@ -74,6 +76,11 @@ impl Member {
                 .filter(|dependency| dependency["kind"].as_str() != Some("dev"))
                 .filter_map(|dependency| dependency["name"].as_str().map(str::to_owned))
                 .collect(),
+            examples: package["targets"]
+                .as_array()?
+                .iter()
+                .filter_map(Example::parse)
+                .collect(),
         })
     }
 }
@@ -93,19 +100,25 @@ mod tests {
                 {
                     "name": "store-x", "manifest_path": "/w/crates/store-x/Cargo.toml",
                     "features": {"default": [], "fast": []},
+                    "targets": [
+                        {"kind": ["lib"], "name": "store_x", "src_path": "/w/crates/store-x/src/lib.rs"},
+                        {"kind": ["example"], "name": "share", "src_path": "/w/crates/store-x/examples/share.rs"},
+                    ],
                     "dependencies": [
                         {"name": "auth-core", "kind": null},
                         {"name": "store-testkit", "kind": "dev"},
                         {"name": "cc", "kind": "build"},
                     ],
                 },
-                {"name": "xtask", "manifest_path": "/w/xtask/Cargo.toml", "features": {}, "dependencies": []},
+                {"name": "xtask", "manifest_path": "/w/xtask/Cargo.toml", "features": {}, "targets": [],
+                 "dependencies": []},
             ],
         });
         let workspace = Workspace::parse(&metadata).unwrap();
         let member = workspace.member("store-x").unwrap();
         assert_eq!(member.dependencies, ["auth-core", "cc"]);
         assert_eq!(member.features, ["default", "fast"]);
+        assert_eq!(member.examples.len(), 1);
         assert_eq!(workspace.libraries().count(), 1);
     }
 }
