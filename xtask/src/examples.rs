@@ -42,6 +42,13 @@ impl Example {
         format!("{run} --features {}", self.features.join(","))
     }
 
+    /// What `cargo check` takes to check it as its command builds it; `None` if it needs no feature.
+    pub(crate) fn check(&self) -> Option<Vec<String>> {
+        let features = (!self.features.is_empty()).then(|| self.features.join(","))?;
+        let arguments = ["--example", &self.name, "--features", &features];
+        Some(arguments.map(str::to_owned).to_vec())
+    }
+
     /// Whether a line of its head is that command; a remark may follow.
     fn says(&self, text: &str) -> bool {
         let command = self.command();
@@ -88,12 +95,14 @@ mod tests {
         assert!(example.says("//! cargo run --release --example share --features redis   # slow\n"));
         assert!(!example.says("//! cargo run --release --example share\n"));
         assert!(!example.says("//! cargo run --release --example share --features redis,more\n"));
+        assert_eq!(example.check().unwrap(), ["--example", "share", "--features", "redis"]);
     }
 
     #[test]
     fn without_features_it_says_none() {
         let target = json!({"kind": ["example"], "name": "share", "src_path": "/w/share.rs"});
         let example = Example::parse(&target).unwrap();
+        assert_eq!(example.check(), None);
         assert!(example.says("//! cargo run --release --example share\n"));
         assert!(!example.says("//! cargo run --release --example share --features redis\n"));
     }

@@ -4,6 +4,7 @@
 //! and what a step starts is stopped again, however the run ends.
 
 mod bans;
+mod binaries;
 mod conformance;
 mod console;
 mod examples;
