@@ -58,21 +58,21 @@ impl Binary {
     }
 }
 
-/// Runs all of them, whatever fails, and says which did. `prepare` completes the command of each; `show` gets what
-/// they print, that of each in one piece.
+/// Runs all of them, whatever fails, and says which did. `prepare` completes the command of each, for the first or the
+/// second of those that run at once; `show` gets what they print, that of each in one piece.
 pub(crate) fn run(
     mut binaries: Vec<Binary>,
-    prepare: impl Fn(&mut Command) + Sync,
+    prepare: impl Fn(&mut Command, usize) + Sync,
     show: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Vec<String>, Failure> {
     binaries.sort_by_key(Binary::rank);
     let queue = Mutex::new(VecDeque::from(binaries));
     let stage = Stage::new(show);
-    let work = || -> Result<Vec<String>, Failure> {
+    let work = |lane| -> Result<Vec<String>, Failure> {
         let mut failed = Vec::new();
         while let Some(binary) = next(&queue) {
             let mut command = binary.command();
-            prepare(&mut command);
+            prepare(&mut command, lane);
             if !stage.perform(&binary.headline(), &mut command)? {
                 failed.push(binary.program.display().to_string());
             }
@@ -80,7 +80,7 @@ pub(crate) fn run(
         Ok(failed)
     };
     let failed: Result<Vec<_>, Failure> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..AT_ONCE).map(|lane| scope.spawn(move || work(lane))).collect();
         let results = workers.into_iter().map(ScopedJoinHandle::join);
         results
             .map(|result| result.unwrap_or_else(|_| Err(Failure("a thread that runs tests panicked".into()))))
@@ -183,7 +183,7 @@ mod tests {
         let mut shown = Vec::new();
         let failed = run(
             binaries,
-            |command| {
+            |command, _| {
                 command.args(["-c", "for i in 1 2 3 4 5; do echo $$; sleep 0.01; done; exit 1"]);
             },
             &mut |line: &str| shown.push(line.to_owned()),
@@ -203,7 +203,7 @@ mod tests {
             program: "/no/such/program".into(),
             ..shell("missing")
         };
-        assert!(run(vec![missing], |_| (), &mut |_: &str| ()).is_err());
+        assert!(run(vec![missing], |_, _| (), &mut |_: &str| ()).is_err());
     }
 
     #[test]

@@ -278,11 +278,18 @@ fn everything(
     if !is_built {
         return Ok(false);
     }
+    // The one for tests is written in Python and does one thing after the other: who runs at the same time has another.
+    let mut second = Services::new(workspace);
+    second.start_named("mongo")?;
+    let of_second = second.environment();
     let variables = || environment.iter().map(|(name, value)| (name, value));
-    let prepare = |command: &mut Command| {
+    let prepare = |command: &mut Command, lane: usize| {
         // Built with the tests; built again by itself, each would compile all it needs anew.
         let binaries = workspace.target.join("debug");
         command.envs(variables()).env("STORE_TESTKIT_BINARIES", binaries);
+        if lane > 0 {
+            command.envs(of_second.iter().map(|(name, value)| (name, value)));
+        }
     };
     let failed = binaries::run(built, prepare, show)?;
     let documented = stream(cargo_test().arg("--doc").envs(variables()), show)?;
@@ -311,7 +318,19 @@ const CLIPPY: [&str; 8] = [
     "warnings",
 ];
 const EVERY_EXAMPLE: [&str; 5] = ["build", "--workspace", "--all-features", "--examples", "--locked"];
-const DOC: [&str; 5] = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
+/// With an example, what it depends on has the features that `clippy` has checked it with; without, each would be
+/// checked once more.
+const DOC: [&str; 9] = [
+    "doc",
+    "--workspace",
+    "--all-features",
+    "--no-deps",
+    "--locked",
+    "--lib",
+    "--bins",
+    "--example",
+    "quickstart",
+];
 
 /// `-p` for each, unless there is none.
 fn users_tests<'a>(users: &[&'a str]) -> Option<Vec<&'a str>> {
