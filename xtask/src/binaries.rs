@@ -1,6 +1,5 @@
 //! The test binaries of a run, two at a time: most of what they do is to wait, for servers and for time to pass.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,10 +9,10 @@ use serde_json::Value;
 
 use crate::run::{Failure, stream, without_package};
 
-const AT_ONCE: usize = 2;
-
-/// What takes minutes begins first, so that nothing long is left to run alone at the end.
-const LONG: [&str; 4] = ["e2e", "mongo", "kms", "redis"];
+/// These take about half of the time and keep a processor busy, so they run one after the other; the rest beside them.
+const BUSY: [&str; 2] = ["e2e", "mongo"];
+/// The busiest of the rest: not beside the first.
+const LAST: &str = "kms";
 
 /// A test binary, as `cargo test --no-run` built it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,24 +52,30 @@ impl Binary {
         format!("\n     Running {} ({})", source.display(), self.program.display())
     }
 
-    fn rank(&self) -> usize {
-        LONG.iter().position(|name| *name == self.name).unwrap_or(LONG.len())
+    fn is_busy(&self) -> bool {
+        BUSY.contains(&self.name.as_str())
     }
 }
 
-/// Runs all of them, whatever fails, and says which did. `prepare` completes the command of each, for the first or the
-/// second of those that run at once; `show` gets what they print, that of each in one piece.
+/// Those that run one after the other, and those that run beside them.
+fn lanes(binaries: Vec<Binary>) -> [Vec<Binary>; 2] {
+    let (mut busy, mut rest): (Vec<Binary>, Vec<Binary>) = binaries.into_iter().partition(Binary::is_busy);
+    busy.sort_by_key(|binary| BUSY.iter().position(|name| *name == binary.name));
+    rest.sort_by_key(|binary| binary.name == LAST);
+    [busy, rest]
+}
+
+/// Runs all of them, whatever fails, and says which did. `prepare` completes the command of each and is told its lane,
+/// 0 or 1; `show` gets what they print, that of each in one piece.
 pub(crate) fn run(
-    mut binaries: Vec<Binary>,
+    binaries: Vec<Binary>,
     prepare: impl Fn(&mut Command, usize) + Sync,
     show: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Vec<String>, Failure> {
-    binaries.sort_by_key(Binary::rank);
-    let queue = Mutex::new(VecDeque::from(binaries));
     let stage = Stage::new(show);
-    let work = |lane| -> Result<Vec<String>, Failure> {
+    let work = |lane, binaries: Vec<Binary>| -> Result<Vec<String>, Failure> {
         let mut failed = Vec::new();
-        while let Some(binary) = next(&queue) {
+        for binary in binaries {
             let mut command = binary.command();
             prepare(&mut command, lane);
             if !stage.perform(&binary.headline(), &mut command)? {
@@ -80,7 +85,10 @@ pub(crate) fn run(
         Ok(failed)
     };
     let failed: Result<Vec<_>, Failure> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE).map(|lane| scope.spawn(move || work(lane))).collect();
+        let lanes = lanes(binaries).into_iter().enumerate();
+        let workers: Vec<_> = lanes
+            .map(|(lane, binaries)| scope.spawn(move || work(lane, binaries)))
+            .collect();
         let results = workers.into_iter().map(ScopedJoinHandle::join);
         results
             .map(|result| result.unwrap_or_else(|_| Err(Failure("a thread that runs tests panicked".into()))))
@@ -88,10 +96,6 @@ pub(crate) fn run(
     });
     stage.close();
     Ok(failed?.concat())
-}
-
-fn next(queue: &Mutex<VecDeque<Binary>>) -> Option<Binary> {
-    locked(queue).pop_front()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -146,7 +150,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{Binary, run};
+    use super::{Binary, lanes, run};
 
     fn shell(name: &str) -> Binary {
         Binary {
@@ -179,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_each_prints_stays_together_and_failures_are_told() {
-        let binaries: Vec<Binary> = (0..6).map(|number| shell(&format!("binary{number}"))).collect();
+        let binaries = ["e2e", "mongo", "kms", "redis", "json", "cli"].map(shell).to_vec();
         let mut shown = Vec::new();
         let failed = run(
             binaries,
@@ -207,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn the_long_ones_come_first() {
-        let mut binaries = ["a", "redis", "b", "e2e"].map(shell);
-        binaries.sort_by_key(Binary::rank);
-        assert_eq!(binaries.map(|binary| binary.name), ["e2e", "redis", "a", "b"]);
+    fn what_is_busy_runs_one_after_the_other() {
+        let names = lanes(["kms", "mongo", "redis", "e2e", "json"].map(shell).to_vec())
+            .map(|lane| lane.into_iter().map(|binary| binary.name).collect::<Vec<_>>());
+        assert_eq!(names, [vec!["e2e", "mongo"], vec!["redis", "json", "kms"]]);
     }
 }
