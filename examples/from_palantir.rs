@@ -2,7 +2,7 @@
 //! speaks Foundry's dialect.
 //!
 //! ```text
-//! cargo run --example from_palantir
+//! cargo run --release --example from_palantir
 //! ```
 
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]

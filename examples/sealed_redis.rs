@@ -2,7 +2,7 @@
 //! Redis holds no token, and without the key nobody opens what is stored.
 //!
 //! ```text
-//! cargo run --release --example sealed_redis
+//! cargo run --release --example sealed_redis --features kms
 //! ```
 //!
 //! Needs the program redis-server and Python; KMS (moto) and the authorization server are part of it. On AWS

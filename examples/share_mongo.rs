@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo xtask test --only mongo              # once: installs the server
-//! cargo run --release --example share_mongo
+//! cargo run --release --example share_mongo --features mongo
 //! ```
 
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]

@@ -2,7 +2,7 @@
 //! it expires, and nobody who has a token notices that Redis is away.
 //!
 //! ```text
-//! cargo run --release --example share_redis
+//! cargo run --release --example share_redis --features redis
 //! ```
 //!
 //! Needs the program redis-server; the authorization server is part of it.

@@ -2,7 +2,7 @@
 //! for all of them, and nobody stops when the nodes go away.
 //!
 //! ```text
-//! cargo run --release --example worker_fleet_memcached
+//! cargo run --release --example worker_fleet_memcached --features memcached
 //! ```
 //!
 //! Needs the program memcached; the authorization server is part of it.

@@ -2,7 +2,7 @@
 //! finished on the other, once, by the browser that began it; both then use that person's token.
 //!
 //! ```text
-//! cargo run --release --example web_app
+//! cargo run --release --example web_app --features redis
 //! ```
 //!
 //! Needs the program redis-server; the authorization server is part of it.

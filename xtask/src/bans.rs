@@ -14,12 +14,14 @@ use graph::Graph;
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     let built = Graph::of(workspace, &["--workspace"])?;
     let core = Graph::of(workspace, &["-p", "auth-core"])?;
+    let quick_start = Graph::of_quick_start(workspace)?;
     let faults: Vec<String> = [
         layers::faults(workspace),
         built.banned(),
         built.duplicates(),
         built.licence_faults(),
         core.beyond_core(),
+        quick_start.beyond_quick_start(),
     ]
     .concat();
     if faults.is_empty() {

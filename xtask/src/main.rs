@@ -4,8 +4,10 @@
 //! and what a step starts is stopped again, however the run ends.
 
 mod bans;
+mod binaries;
 mod conformance;
 mod console;
+mod examples;
 mod leaks;
 mod parity;
 mod plan;

@@ -85,6 +85,7 @@ mod tests {
             folder: PathBuf::from("/w/crates/auth-core"),
             features: vec![],
             dependencies: vec![],
+            examples: vec![],
         };
         Workspace {
             root: "/w".into(),

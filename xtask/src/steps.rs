@@ -1,11 +1,15 @@
 //! The steps of `cargo xtask test`.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::bans;
+use crate::binaries::{self, Binary};
 use crate::conformance::Conformance;
 use crate::console::{print, say};
+use crate::examples::{self, Example};
 use crate::parity;
 use crate::plan::{Task, tasks};
 use crate::run::{Failure, cargo, stream, succeed};
@@ -151,7 +155,7 @@ impl Session<'_> {
             Step::Features => self.features(),
             Step::Doc => succeed(self.cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")),
             Step::Services => self.services.start(),
-            Step::Test => self.tests(&["--workspace"], &[]),
+            Step::Test => self.tests(&WORKSPACE, &[]),
             Step::Examples => self.examples(),
         }
     }
@@ -188,31 +192,24 @@ impl Session<'_> {
     fn cargo_test(&mut self, packages: &[&str], filter: &[&str]) -> Result<(), Failure> {
         let crates: Vec<&str> = packages.iter().copied().filter(|word| !word.starts_with('-')).collect();
         tools::require(self.workspace, &crates)?;
-        let mut command = self.cargo();
-        command
-            .args(["test", "--all-features", "--locked", "--no-fail-fast"])
-            .args(packages)
-            .args(filter);
-        command.envs(self.services.environment());
-        // Most of them wait, for servers and for time to pass.
-        command.env("RUST_TEST_THREADS", TEST_THREADS);
         let refusals = self.workspace.target.join("refusals");
         // Of an earlier run.
         let _ = std::fs::remove_file(&refusals);
-        command.env("STORE_TESTKIT_REFUSALS", &refusals);
-        if self.long {
-            command.env("STORE_TESTKIT_LONG", "1");
-        }
-        if packages == ["--workspace"] {
-            // Built with the tests; built again by itself, each would compile all it needs anew.
-            command.env("STORE_TESTKIT_BINARIES", self.workspace.target.join("debug"));
-        }
+        let environment = self.test_environment(&refusals);
         let mut tally = Tally::default();
-        let success = stream(&mut command, |line| {
+        let conformance = &mut self.conformance;
+        let mut show = |line: &str| {
             tally.add(line);
-            self.conformance.add(line);
+            conformance.add(line);
             print(line);
-        })?;
+        };
+        let success = if packages == WORKSPACE {
+            everything(self.workspace, &environment, &mut show)
+        } else {
+            let mut command = cargo(&self.workspace.root);
+            command.args(TEST).args(packages).args(filter).envs(environment);
+            stream(&mut command, show)
+        }?;
         // No case of a store ran if there is none.
         self.conformance
             .add_refusals(&std::fs::read_to_string(&refusals).unwrap_or_default());
@@ -225,8 +222,20 @@ impl Session<'_> {
         }
     }
 
+    fn test_environment(&self, refusals: &Path) -> Vec<(&'static str, OsString)> {
+        let services = self.services.environment().into_iter();
+        let mut environment: Vec<_> = services.map(|(name, value)| (name, value.into())).collect();
+        environment.push(("RUST_TEST_THREADS", TEST_THREADS.into()));
+        environment.push(("STORE_TESTKIT_REFUSALS", refusals.into()));
+        if self.long {
+            environment.push(("STORE_TESTKIT_LONG", "1".into()));
+        }
+        environment
+    }
+
     /// Built with everything, as the tests are; whether they build by themselves `features` has seen.
     fn examples(&self) -> Result<(), Failure> {
+        examples::check(self.workspace)?;
         succeed(self.cargo().args(EVERY_EXAMPLE))?;
         let folder = self.workspace.target.join("debug/examples");
         EXAMPLES.iter().try_for_each(|example| {
@@ -239,10 +248,8 @@ impl Session<'_> {
     /// Each crate builds alone, and so does each of its features: in the workspace they hide what the
     /// others are missing.
     fn features(&self) -> Result<(), Failure> {
-        // What users run by one command, with no more than it asks for.
-        let examples = ["-p", "examples", "--examples"].map(str::to_owned).to_vec();
         let sets = self.workspace.libraries().flat_map(feature_sets);
-        sets.chain([examples]).try_for_each(|arguments| {
+        sets.chain(example_sets(self.workspace)).try_for_each(|arguments| {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             succeed(self.cargo().args(["check", "--quiet", "--locked"]).args(arguments))
         })
@@ -253,7 +260,52 @@ impl Session<'_> {
     }
 }
 
+/// Every test of the workspace, and then those in its documentation; whether all passed.
+fn everything(
+    workspace: &Workspace,
+    environment: &[(&'static str, OsString)],
+    show: &mut (dyn FnMut(&str) + Send),
+) -> Result<bool, Failure> {
+    let cargo_test = || {
+        let mut command = cargo(&workspace.root);
+        command.args(TEST).args(WORKSPACE);
+        command
+    };
+    let mut built = Vec::new();
+    let is_built = stream(cargo_test().args(["--no-run", MESSAGES]), |line| {
+        built.extend(Binary::parse(line));
+    })?;
+    if !is_built {
+        return Ok(false);
+    }
+    // The one for tests is written in Python and does one thing after the other: who runs at the same time has another.
+    let mut second = Services::new(workspace);
+    second.start_named("mongo")?;
+    let of_second = second.environment();
+    let variables = || environment.iter().map(|(name, value)| (name, value));
+    let prepare = |command: &mut Command, lane: usize| {
+        // Built with the tests; built again by itself, each would compile all it needs anew.
+        let binaries = workspace.target.join("debug");
+        command.envs(variables()).env("STORE_TESTKIT_BINARIES", binaries);
+        if lane > 0 {
+            command.envs(of_second.iter().map(|(name, value)| (name, value)));
+        }
+    };
+    let failed = binaries::run(built, prepare, show)?;
+    let documented = stream(cargo_test().arg("--doc").envs(variables()), show)?;
+    for program in &failed {
+        say(&format!("failed: {program}"));
+    }
+    Ok(documented && failed.is_empty())
+}
+
+/// Most tests wait, for servers and for time to pass.
 const TEST_THREADS: &str = "4";
+
+const TEST: [&str; 4] = ["test", "--all-features", "--locked", "--no-fail-fast"];
+const WORKSPACE: [&str; 1] = ["--workspace"];
+/// Errors of the compiler are still shown to people.
+const MESSAGES: &str = "--message-format=json-render-diagnostics";
 
 const CLIPPY: [&str; 8] = [
     "clippy",
@@ -266,7 +318,19 @@ const CLIPPY: [&str; 8] = [
     "warnings",
 ];
 const EVERY_EXAMPLE: [&str; 5] = ["build", "--workspace", "--all-features", "--examples", "--locked"];
-const DOC: [&str; 5] = ["doc", "--workspace", "--all-features", "--no-deps", "--locked"];
+/// With an example, what it depends on has the features that `clippy` has checked it with; without, each would be
+/// checked once more.
+const DOC: [&str; 9] = [
+    "doc",
+    "--workspace",
+    "--all-features",
+    "--no-deps",
+    "--locked",
+    "--lib",
+    "--bins",
+    "--example",
+    "quickstart",
+];
 
 /// `-p` for each, unless there is none.
 fn users_tests<'a>(users: &[&'a str]) -> Option<Vec<&'a str>> {
@@ -286,6 +350,13 @@ fn feature_sets(member: &Member) -> Vec<Vec<String>> {
     std::iter::once(bare()).chain(single).collect()
 }
 
+/// What users run by one command, with no more than it asks for.
+fn example_sets(workspace: &Workspace) -> Vec<Vec<String>> {
+    let with_features = |member: &Member| member.examples.iter().filter_map(Example::check).collect::<Vec<_>>();
+    let sets = workspace.members.iter().flat_map(with_features);
+    std::iter::once(vec!["--examples".to_owned()]).chain(sets).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::feature_sets;
@@ -297,6 +368,7 @@ mod tests {
             folder: "/w/crates/x".into(),
             features: features.iter().map(ToString::to_string).collect(),
             dependencies: vec![],
+            examples: vec![],
         };
         feature_sets(&member)
             .iter()
@@ -307,11 +379,11 @@ mod tests {
     #[test]
     fn a_crate_is_built_bare_and_with_each_feature_alone() {
         assert_eq!(
-            sets(&["default", "json"]),
+            sets(&["json", "redis"]),
             [
                 "-p x --no-default-features",
-                "-p x --no-default-features --features default",
                 "-p x --no-default-features --features json",
+                "-p x --no-default-features --features redis",
             ]
         );
         assert_eq!(sets(&[]), ["-p x"]);

@@ -10,6 +10,7 @@ use crate::workspace::Workspace;
 const BANNED: [&str; 4] = ["native-tls", "openssl", "openssl-sys", "ring"];
 const ONE_VERSION: [&str; 5] = ["h2", "http", "hyper", "reqwest", "rustls"];
 const NOT_IN_CORE: [&str; 6] = ["hyper", "memcache", "mongodb", "redis", "reqwest", "rusqlite"];
+const NOT_IN_QUICK_START: [&str; 5] = ["aws-sdk-kms", "memcache", "mongodb", "redis", "rusqlite"];
 
 /// Name, version and licence of each package.
 #[derive(Debug)]
@@ -27,11 +28,29 @@ struct Package {
 impl Graph {
     /// Asks `cargo tree`, with all features, without what only tests use.
     pub(crate) fn of(workspace: &Workspace, packages: &[&str]) -> Result<Self, Failure> {
+        let arguments = ["--all-features", "--edges", "normal,build"];
+        Self::ask(workspace, &[&arguments[..], packages].concat())
+    }
+
+    /// What `cargo run --example quickstart` is built with: the features of all default members
+    /// together, and what examples alone use.
+    pub(crate) fn of_quick_start(workspace: &Workspace) -> Result<Self, Failure> {
+        Self::ask(workspace, &["--edges", "normal,build,dev"])
+    }
+
+    fn ask(workspace: &Workspace, arguments: &[&str]) -> Result<Self, Failure> {
         let text = capture(
             cargo(&workspace.root)
-                .args(["tree", "--locked", "--all-features", "--edges", "normal,build"])
-                .args(["--prefix", "none", "--no-dedupe", "--format", "{p}|{l}"])
-                .args(packages),
+                .args([
+                    "tree",
+                    "--locked",
+                    "--prefix",
+                    "none",
+                    "--no-dedupe",
+                    "--format",
+                    "{p}|{l}",
+                ])
+                .args(arguments),
         )?;
         Self::parse(&text).ok_or_else(|| Failure("cargo tree: a line is not understood".into()))
     }
@@ -81,6 +100,13 @@ impl Graph {
             .collect()
     }
 
+    /// Drivers that only other examples need: each costs minutes before the first line is printed.
+    pub(crate) fn beyond_quick_start(&self) -> Vec<String> {
+        self.among(&NOT_IN_QUICK_START)
+            .map(|package| format!("the quick start is built with {}", package.name))
+            .collect()
+    }
+
     fn among(&self, names: &'static [&'static str]) -> impl Iterator<Item = &Package> {
         self.packages
             .iter()
@@ -112,6 +138,7 @@ hyper v1.2.0|MIT
 serde_derive v1.0.0 (proc-macro)|MIT OR Apache-2.0
 hyper v0.14.1|MIT
 hyper v1.2.0|MIT
+redis v1.8.0|BSD-3-Clause
 ring v0.17.0|Apache-2.0 AND ISC
 viral v1.0.0|GPL-3.0-only
 nameless v1.0.0|
@@ -126,7 +153,8 @@ nameless v1.0.0|
             graph.licence_faults(),
             ["nameless 1.0.0: licence \"\"", "viral 1.0.0: licence \"GPL-3.0-only\""]
         );
-        assert_eq!(graph.beyond_core().len(), 2);
+        assert_eq!(graph.beyond_core().len(), 3);
+        assert_eq!(graph.beyond_quick_start(), ["the quick start is built with redis"]);
     }
 
     #[test]
@@ -137,7 +165,8 @@ nameless v1.0.0|
                 graph.banned(),
                 graph.duplicates(),
                 graph.licence_faults(),
-                graph.beyond_core()
+                graph.beyond_core(),
+                graph.beyond_quick_start(),
             ]
             .concat()
             .is_empty()

@@ -84,6 +84,7 @@ mod tests {
             folder: "/w".into(),
             features: vec![],
             dependencies: dependencies.iter().map(ToString::to_string).collect(),
+            examples: vec![],
         };
         let members = vec![
             member("auth-core", &["serde", "auth-http"]),
