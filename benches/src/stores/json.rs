@@ -54,9 +54,9 @@ impl Driver for ByHand {
         let (hand, name) = (self.0.clone(), key.to_string());
         let load = move || {
             let document: Value = serde_json::from_slice(&std::fs::read(&hand.file).unwrap()).unwrap();
-            serde_json::to_vec(&document["records"][name]["body"]).unwrap().len()
+            serde_json::to_vec(&document["records"][name]["body"]).unwrap()
         };
-        tokio::task::spawn_blocking(load).await.unwrap()
+        tokio::task::spawn_blocking(load).await.unwrap().len()
     }
 
     async fn save(&self, record: &Record, read: Option<Version>) {

@@ -75,11 +75,11 @@ impl Driver for Bare {
             let finding = documents.find_one(doc! { "_id": name });
             let found = finding.read_concern(ReadConcern::linearizable()).await.unwrap();
             match found.unwrap().remove("body") {
-                Some(Bson::Binary(body)) => body.bytes.len(),
+                Some(Bson::Binary(body)) => body.bytes,
                 other => panic!("{other:?}"),
             }
         });
-        task.await.unwrap()
+        task.await.unwrap().len()
     }
 
     async fn save(&self, record: &Record, read: Option<Version>) {

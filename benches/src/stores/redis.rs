@@ -53,9 +53,9 @@ impl Driver for Bare {
             let mut command = redis::cmd("HMGET");
             command.arg(name).arg(&["version", "hints", "value"]);
             let found: (String, String, Vec<u8>) = command.query_async(&mut connection).await.unwrap();
-            found.2.len()
+            found.2
         });
-        task.await.unwrap()
+        task.await.unwrap().len()
     }
 
     async fn save(&self, record: &Record, read: Option<Version>) {

@@ -67,9 +67,10 @@ impl Driver for Rusqlite {
                     row.get::<_, Vec<u8>>(2)?,
                 ))
             });
-            row.unwrap().2.len()
+            row.unwrap().2
         })
         .await
+        .len()
     }
 
     async fn save(&self, record: &Record, read: Option<Version>) {

@@ -43,7 +43,7 @@ macro_rules! digest_name {
             }
 
             pub(crate) fn parse(text: &str) -> Option<Self> {
-                $crate::text::unhex(text)?.try_into().ok().map(Self)
+                $crate::text::unhex(text).map(Self)
             }
         }
 

@@ -1,5 +1,6 @@
 //! Keys: under what name a record is kept.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -85,19 +86,36 @@ impl Key {
     /// SHA-256 of the text form, as 64 hexadecimal digits: for stores and files
     /// whose names are limited.
     pub fn digest(&self) -> String {
-        crate::text::hex(&Sha256::digest(self.to_string().as_bytes()))
+        let mut hash = Sha256::new();
+        hash.update(self.profile.as_str());
+        hash.update(&*self.part.text());
+        crate::text::hex(&hash.finalize())
+    }
+
+    /// Whether this is the text form: for stores, of each record that they read.
+    pub fn is_text(&self, text: &str) -> bool {
+        let part = text.strip_prefix(self.profile.as_str());
+        part.is_some_and(|part| part == self.part.text())
+    }
+}
+
+impl Part {
+    /// The text form's second half.
+    fn text(&self) -> Cow<'static, str> {
+        match self {
+            Self::Client => "#client".into(),
+            Self::Grant => "#grant".into(),
+            Self::Lease(name) => format!("#lease.{name}").into(),
+            Self::Login(name) => format!("#login.{name}").into(),
+            Self::Token(target) => format!("#token.{target}").into(),
+        }
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.part {
-            Part::Client => write!(f, "{}#client", self.profile),
-            Part::Grant => write!(f, "{}#grant", self.profile),
-            Part::Lease(name) => write!(f, "{}#lease.{name}", self.profile),
-            Part::Login(name) => write!(f, "{}#login.{name}", self.profile),
-            Part::Token(target) => write!(f, "{}#token.{target}", self.profile),
-        }
+        f.write_str(self.profile.as_str())?;
+        f.write_str(&self.part.text())
     }
 }
 
@@ -170,7 +188,10 @@ mod tests {
             Key::login(&profile, "state"),
             Key::grant(&profile).lease_record(),
         ] {
-            assert_eq!(key.to_string().parse(), Ok(key));
+            let text = key.to_string();
+            assert!(key.is_text(&text) && !key.is_text(&text[1..]) && !key.is_text(&format!("{text} ")));
+            assert_eq!(key.digest(), crate::text::hex(&Sha256::digest(&text)));
+            assert_eq!(text.parse(), Ok(key));
         }
     }
 

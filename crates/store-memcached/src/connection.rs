@@ -58,7 +58,7 @@ impl Connection {
         self
     }
 
-    pub(crate) async fn get(&mut self, name: &Name) -> Result<Option<Item>, Trouble> {
+    pub(crate) async fn get(&mut self, name: &Name<'_>) -> Result<Option<Item>, Trouble> {
         let mut options = GetOptions::default();
         options.return_cas = true;
         let answer = self.ask(build_get(&name.stored, &options)).await?;
@@ -73,7 +73,12 @@ impl Connection {
     }
 
     /// Puts a value where there is none; false if there is one.
-    pub(crate) async fn add(&mut self, name: &Name, value: &SecretBytes, ttl: Option<u32>) -> Result<bool, Trouble> {
+    pub(crate) async fn add(
+        &mut self,
+        name: &Name<'_>,
+        value: &SecretBytes,
+        ttl: Option<u32>,
+    ) -> Result<bool, Trouble> {
         let mut options = SetOptions::default();
         options.mode = SetMode::Add;
         options.ttl = ttl;
@@ -84,7 +89,7 @@ impl Connection {
     /// is not there any more.
     pub(crate) async fn replace(
         &mut self,
-        name: &Name,
+        name: &Name<'_>,
         found: &Item,
         value: &SecretBytes,
         ttl: Option<u32>,
@@ -97,7 +102,7 @@ impl Connection {
 
     /// Removes the value that was found on this connection; false if that is not there any
     /// more.
-    pub(crate) async fn delete(&mut self, name: &Name, found: &Item) -> Result<bool, Trouble> {
+    pub(crate) async fn delete(&mut self, name: &Name<'_>, found: &Item) -> Result<bool, Trouble> {
         let mut options = DeleteOptions::default();
         options.compare_cas = Some(found.cas);
         self.write(build_delete(&name.stored, &options)).await

@@ -4,6 +4,7 @@ mod address;
 mod config;
 mod connection;
 mod error;
+mod idle;
 mod meta;
 mod node;
 mod router;

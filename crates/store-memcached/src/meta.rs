@@ -32,21 +32,21 @@ const LAST_DATE: u64 = i32::MAX as u64;
 
 /// Under what name something is kept.
 #[derive(Debug)]
-pub(crate) struct Name {
+pub(crate) struct Name<'k> {
     /// What the server knows it by.
     pub(crate) stored: String,
     /// The first line of the value.
     line: String,
-    key: Key,
+    key: &'k Key,
 }
 
-impl Name {
-    pub(crate) fn of_record(namespace: &str, key: &Key) -> Self {
-        Self::new(namespace, key, "record", 'r')
+impl<'k> Name<'k> {
+    pub(crate) fn of_record(namespace: &str, key: &'k Key) -> Self {
+        Self::new(namespace, key, "record", "r")
     }
 
-    pub(crate) fn of_lease(namespace: &str, key: &Key) -> Self {
-        Self::new(namespace, key, "lease", 'l')
+    pub(crate) fn of_lease(namespace: &str, key: &'k Key) -> Self {
+        Self::new(namespace, key, "lease", "l")
     }
 
     pub(crate) fn with_record(&self, record: &Record) -> SecretBytes {
@@ -59,7 +59,7 @@ impl Name {
 
     /// The record in a value that was found under this name.
     pub(crate) fn record(&self, value: &SecretBytes) -> Result<Record, Fault> {
-        Record::unpack(&self.key, self.content(value)?).ok_or_else(|| self.foreign())
+        Record::unpack(self.key, self.content(value)?).ok_or_else(|| self.foreign())
     }
 
     /// Whether the lease in a value that was found under this name is held under this id.
@@ -67,11 +67,22 @@ impl Name {
         Ok(self.content(value)? == id.as_str().as_bytes())
     }
 
-    fn new(namespace: &str, key: &Key, kind: &str, letter: char) -> Self {
+    fn new(namespace: &str, key: &'k Key, kind: &str, letter: &str) -> Self {
         Self {
-            stored: format!("{namespace}:{letter}:{}", key.digest()),
-            line: format!("{MARK}{FORMAT} {kind} {namespace} {key}\n"),
-            key: key.clone(),
+            stored: [namespace, ":", letter, ":", &key.digest()].concat(),
+            line: [
+                MARK,
+                &FORMAT.to_string(),
+                " ",
+                kind,
+                " ",
+                namespace,
+                " ",
+                &key.to_string(),
+                "\n",
+            ]
+            .concat(),
+            key,
         }
     }
 
@@ -156,7 +167,7 @@ mod tests {
         Key::grant(&Profile::from_parts([name]))
     }
 
-    fn name(key: &Key) -> Name {
+    fn name(key: &Key) -> Name<'_> {
         Name::of_record("space", key)
     }
 
@@ -168,7 +179,8 @@ mod tests {
     #[test]
     fn names_are_short_and_say_nothing_of_the_profile() {
         let long = "n".repeat(64);
-        let name = Name::of_lease(&long, &key(&"profile with spaces ".repeat(20)));
+        let key = key(&"profile with spaces ".repeat(20));
+        let name = Name::of_lease(&long, &key);
         assert_eq!(name.stored.len(), 64 + 3 + 64);
         assert!(
             name.stored.bytes().all(|byte| byte.is_ascii_graphic()),

@@ -1,7 +1,6 @@
 //! A node and the connections that wait for the next operation.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth_core::secret::SecretBytes;
@@ -14,27 +13,17 @@ use crate::address::NodeAddress;
 use crate::config::MemcachedConfig;
 use crate::connection::{Connection, Item};
 use crate::error::{Fault, Purpose, Trouble};
+use crate::idle::IdleConnections;
 use crate::meta::Name;
 
-/// An operation that finds them all at work waits for one: that takes less than dialing does, and a server has no more
-/// than 1,024 for all processes unless it is told.
-const MOST_CONNECTIONS: usize = 16;
-const LONGEST_IDLE: Duration = Duration::from_secs(60);
+const MOST_CONNECTIONS: usize = 64;
 
 pub(crate) struct Node {
     address: NodeAddress,
     connect_timeout: Duration,
     answer_timeout: Duration,
     slots: Semaphore,
-    /// Those given back last at the end.
-    idle: Mutex<VecDeque<Idle>>,
-}
-
-struct Idle {
-    connection: Connection,
-    // A connection is served by the runtime that made it, and by no other.
-    runtime: Id,
-    since: Instant,
+    idle: Arc<IdleConnections>,
 }
 
 /// A connection for one operation. Dropped, it is closed: only what ended well is
@@ -53,7 +42,7 @@ impl Node {
             connect_timeout: config.connect_timeout,
             answer_timeout: config.answer_timeout,
             slots: Semaphore::new(MOST_CONNECTIONS),
-            idle: Mutex::default(),
+            idle: Arc::default(),
         }
     }
 
@@ -61,7 +50,7 @@ impl Node {
     /// operation begins so: reading can be repeated, and a connection that has answered
     /// is one that works.
     /// The operation ends by the deadline.
-    pub(crate) async fn find(&self, name: &Name, deadline: Instant) -> Result<(Lent<'_>, Option<Item>), Fault> {
+    pub(crate) async fn find(&self, name: &Name<'_>, deadline: Instant) -> Result<(Lent<'_>, Option<Item>), Fault> {
         let slot = self.slot(deadline).await?;
         let runtime = Handle::current().id();
         let (connection, item) = self
@@ -79,16 +68,16 @@ impl Node {
 
     async fn find_on_some(
         &self,
-        name: &Name,
+        name: &Name<'_>,
         runtime: Id,
         deadline: Instant,
     ) -> Result<(Connection, Option<Item>), Trouble> {
-        if let Some(connection) = self.take_idle(runtime) {
+        if let Some(connection) = self.idle.take(runtime) {
             let mut connection = connection.lent_until(deadline);
             match connection.get(name).await {
                 Ok(item) => return Ok((connection, item)),
                 // The server went and took all of them with it.
-                Err(Trouble::Broken(_)) => self.idle().retain(|idle| idle.runtime != runtime),
+                Err(Trouble::Broken(_)) => self.idle.forget(runtime),
                 Err(trouble) => return Err(trouble),
             }
         }
@@ -118,27 +107,13 @@ impl Node {
             )),
         }
     }
-
-    fn take_idle(&self, runtime: Id) -> Option<Connection> {
-        let mut idle = self.idle();
-        while idle.front().is_some_and(|idle| idle.since.elapsed() >= LONGEST_IDLE) {
-            idle.pop_front();
-        }
-        let at = idle.iter().rposition(|idle| idle.runtime == runtime)?;
-        idle.remove(at).map(|idle| idle.connection)
-    }
-
-    // A panic elsewhere can't leave a list half-written: each change is one call.
-    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Lent<'_> {
     /// As [`Connection::add`] and, over what was found, [`Connection::replace`].
     pub(crate) async fn put(
         &mut self,
-        name: &Name,
+        name: &Name<'_>,
         found: Option<&Item>,
         value: &SecretBytes,
         ttl: Option<u32>,
@@ -151,21 +126,13 @@ impl Lent<'_> {
     }
 
     /// As [`Connection::delete`].
-    pub(crate) async fn delete(&mut self, name: &Name, found: &Item) -> Result<bool, Fault> {
+    pub(crate) async fn delete(&mut self, name: &Name<'_>, found: &Item) -> Result<bool, Fault> {
         let deleted = self.connection.delete(name, found).await;
         deleted.map_err(|trouble| trouble.at(&self.node.address, Purpose::Write))
     }
 
     /// The next operation may have it.
     pub(crate) fn give_back(self) {
-        let mut idle = self.node.idle();
-        if idle.len() == MOST_CONNECTIONS {
-            idle.pop_front();
-        }
-        idle.push_back(Idle {
-            connection: self.connection,
-            runtime: self.runtime,
-            since: Instant::now(),
-        });
+        self.node.idle.give(self.connection, self.runtime);
     }
 }

@@ -252,14 +252,14 @@ impl MemcachedStore {
     }
 
     /// The record that was found, unless it is past its end.
-    fn living(&self, name: &Name, found: Option<&Item>) -> Result<Option<Record>, Fault> {
+    fn living(&self, name: &Name<'_>, found: Option<&Item>) -> Result<Option<Record>, Fault> {
         let record = found.map(|item| name.record(&item.value)).transpose()?;
         Ok(record.filter(|record| !record.is_past(self.clock.now())))
     }
 
     /// A server that refuses a value for its size, or for want of room, forgets the old
     /// one as well: it is put back, if nobody wrote another meanwhile.
-    async fn restore(&self, name: &Name, stored: Option<&Record>, fault: &Fault, deadline: Instant) {
+    async fn restore(&self, name: &Name<'_>, stored: Option<&Record>, fault: &Fault, deadline: Instant) {
         let (Some(record), StoreErrorKind::TooLarge | StoreErrorKind::Unavailable) = (stored, fault.kind()) else {
             return;
         };
@@ -291,7 +291,7 @@ impl MemcachedStore {
 }
 
 impl Inner {
-    fn node(&self, name: &Name) -> &Node {
+    fn node(&self, name: &Name<'_>) -> &Node {
         match self.nodes.as_slice() {
             [only] => only,
             nodes => &nodes[StableRendezvous.route(name.stored.as_bytes(), &self.addresses)],
@@ -312,7 +312,7 @@ impl Inner {
 }
 
 /// Whether a lease is held under this id; `None` where nobody holds it.
-fn is_held(name: &Name, found: Option<&Item>, id: &LeaseId) -> Result<Option<bool>, Fault> {
+fn is_held(name: &Name<'_>, found: Option<&Item>, id: &LeaseId) -> Result<Option<bool>, Fault> {
     found.map(|item| name.is_held_by(&item.value, id)).transpose()
 }
 

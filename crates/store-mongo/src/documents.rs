@@ -7,7 +7,6 @@ use auth_core::secret::SecretBytes;
 use auth_core::store::Listed;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{self, Binary, Bson, DateTime, Document, doc};
-use zeroize::Zeroize as _;
 
 use crate::error::Fault;
 
@@ -92,7 +91,7 @@ impl RecordDocument {
 impl Drop for RecordDocument {
     fn drop(&mut self) {
         if let Some(Bson::Binary(body)) = self.0.get_mut(BODY) {
-            body.bytes.zeroize();
+            drop(SecretBytes::new(std::mem::take(&mut body.bytes)));
         }
     }
 }
@@ -103,7 +102,7 @@ pub(crate) fn record(mut document: Document, key: &Key) -> Result<Record, Fault>
         Some(Bson::Binary(body)) => SecretBytes::new(body.bytes),
         _ => return Err(damaged(key, BODY)),
     };
-    if text(&document, KEY) != Some(&key.to_string()) {
+    if !text(&document, KEY).is_some_and(|text| key.is_text(text)) {
         return Err(damaged(key, KEY));
     }
     let (version, keep_until) = stored(&document, key)?;

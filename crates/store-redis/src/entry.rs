@@ -80,23 +80,18 @@ fn fields<const N: usize>(key: &Key, answer: Value) -> Result<Option<[Field; N]>
     let Value::Array(values) = answer else {
         return Err(damaged(key, "the answer is no list of fields"));
     };
-    let fields: Vec<Field> = values
-        .into_iter()
-        .map(|value| match value {
-            Value::BulkString(bytes) => Some(bytes),
-            Value::SimpleString(text) => Some(text.into_bytes()),
-            _ => None,
-        })
-        .collect();
-    if fields.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let fields = fields.try_into();
-    fields.map(Some).map_err(|_| damaged(key, "fields are missing"))
+    let values: [Value; N] = values.try_into().map_err(|_| damaged(key, "fields are missing"))?;
+    let fields = values.map(|value| match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.into_bytes()),
+        _ => None,
+    });
+    Ok(fields.iter().any(Option::is_some).then_some(fields))
 }
 
 fn head(key: &Key, name: &Field, version: &Field, hints: &Field) -> Result<(Version, Hints), Fault> {
-    if name.as_deref() != Some(key.to_string().as_bytes()) {
+    let name = name.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    if !name.is_some_and(|name| key.is_text(name)) {
         return Err(damaged(key, "it was written under another name"));
     }
     let version = version.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());

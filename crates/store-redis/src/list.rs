@@ -96,9 +96,6 @@ async fn read(inner: &Arc<Inner>, wanted: Vec<String>) -> Result<Vec<Listed>, Fa
 }
 
 async fn glance(inner: &Inner, key: &Key) -> Result<Option<Listed>, Fault> {
-    let answer = inner
-        .link
-        .read(&entry::glance(&inner.record_name(&key.to_string())))
-        .await;
+    let answer = inner.link.read(&entry::glance(&inner.record_name(key))).await;
     entry::listed(key, answer.map_err(|failed| inner.unread(&failed))?)
 }

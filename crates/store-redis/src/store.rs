@@ -130,13 +130,13 @@ impl TokenStore for RedisStore {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let (inner, key) = (self.inner.clone(), key.clone());
-        on_own_thread(Operation::Load, async move {
-            let command = entry::load(&inner.record_name(&key.to_string()));
+        let (inner, command) = (self.inner.clone(), entry::load(&self.inner.record_name(key)));
+        let answer = on_own_thread(Operation::Load, async move {
             let answer = inner.link.read(&command).await;
-            entry::record(&key, answer.map_err(|failed| inner.unread(&failed))?)
-        })
-        .await
+            answer.map_err(|failed| inner.unread(&failed))
+        });
+        // Read here: that thread has the connections of all to look after.
+        entry::record(key, answer.await?).map_err(|fault| fault.at(Operation::Load))
     }
 
     async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
@@ -184,7 +184,7 @@ impl TokenStore for RedisStore {
 
 impl Inner {
     /// The name of a record in Redis. The braces keep it and its lease on one node of a cluster.
-    pub(crate) fn record_name(&self, key: &str) -> String {
+    pub(crate) fn record_name(&self, key: impl fmt::Display) -> String {
         format!("{}record:{{{key}}}", self.options.prefix)
     }
 
@@ -209,7 +209,7 @@ impl Inner {
         }
         let expected = when.expected().map_or_else(String::new, |version| version.to_string());
         let call = SAVE
-            .on(self.record_name(&record.key().to_string()))
+            .on(self.record_name(record.key()))
             .argument(record.version().to_string())
             .argument(expected)
             .argument(entry::end(record))
@@ -232,7 +232,7 @@ impl Inner {
             RemoveIf::Matches(version) => version.to_string(),
             _ => String::new(),
         };
-        let call = REMOVE.on(self.record_name(&key.to_string())).argument(expected);
+        let call = REMOVE.on(self.record_name(key)).argument(expected);
         let reply = self.written(self.link.write(&call, 0).await)?;
         match word(&reply) {
             Some("done") => Ok(true),

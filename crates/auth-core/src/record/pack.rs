@@ -45,7 +45,7 @@ impl Record {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let head: Head = serde_json::from_slice(&bytes[..end]).ok()?;
         let body = SecretBytes::new(bytes[end + 1..].to_vec());
-        (head.key == key.to_string()).then(|| {
+        key.is_text(&head.key).then(|| {
             Self::from_parts(
                 key.clone(),
                 head.version,

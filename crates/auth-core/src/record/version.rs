@@ -76,9 +76,7 @@ impl FromStr for Version {
         }
         Ok(Self {
             generation: generation.parse().map_err(|_| VersionError)?,
-            nonce: crate::text::unhex(nonce)
-                .and_then(|bytes| bytes.try_into().ok())
-                .ok_or(VersionError)?,
+            nonce: crate::text::unhex(nonce).ok_or(VersionError)?,
         })
     }
 }
@@ -91,9 +89,22 @@ impl serde::Serialize for Version {
 
 impl<'de> serde::Deserialize<'de> for Version {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Reads a version where its text is, without a copy.
+struct Text;
+
+impl serde::de::Visitor<'_> for Text {
+    type Value = Version;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a version")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Version, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -1,10 +1,43 @@
 //! Sizes: what is too large is not sent, for a server forgets the old record with it.
 
+use std::time::{Duration, Instant};
+
 use auth_core::store::{StoreErrorKind, TokenStore as _, WriteIf};
 use store_memcached::MemcachedStore;
 use test_services::MemcachedBuilder;
 
 use crate::given::{body, impatient, key, open, put, record};
+
+#[tokio::test]
+async fn after_a_rush_most_connections_are_closed() {
+    let server = MemcachedBuilder::new().start().unwrap();
+    let patient = Duration::from_secs(30);
+    let config = impatient(&[server.address()]);
+    let store = open(&config.connect_timeout(patient).answer_timeout(patient));
+    put(&store, "a", "x").await;
+    // It accepts while it is frozen, and answers nobody: each operation needs a connection of its own.
+    server.freeze();
+    let loads: Vec<_> = (0..200)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.load(&key("a")).await.unwrap().is_some() })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.thaw();
+    for load in loads {
+        assert!(load.await.unwrap());
+    }
+    let most = server.statistic("total_connections").unwrap();
+    assert!(most > 60, "{most}");
+    let begun = Instant::now();
+    // The one that asks is one too, and memcached counts those that listen.
+    while server.statistic("curr_connections").unwrap() > 16 + 4 {
+        assert!(begun.elapsed() < patient, "they stay open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(server.statistic("curr_connections").unwrap() >= 16, "all were closed");
+}
 
 #[tokio::test]
 async fn too_large_is_said_before_it_is_sent() {
