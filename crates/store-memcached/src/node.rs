@@ -81,8 +81,9 @@ impl Node {
                 Err(trouble) => return Err(trouble),
             }
         }
-        let mut connection =
-            Connection::open(&self.address, self.connect_timeout, self.answer_timeout, deadline).await?;
+        // Rare and large: in a box, so that no other operation has room for it.
+        let opening = Connection::open(&self.address, self.connect_timeout, self.answer_timeout, deadline);
+        let mut connection = Box::pin(opening).await?;
         let item = connection.get(name).await?;
         Ok((connection, item))
     }

@@ -211,7 +211,9 @@ impl Slot {
         {
             return Err(error.clone());
         }
-        let made = timeout(origin.connect_limit(), origin.connect(self.lane)).await;
+        // Rare and large: in a box, so that no other command has room for it.
+        let connecting = Box::pin(origin.connect(self.lane));
+        let made = timeout(origin.connect_limit(), connecting).await;
         match made.unwrap_or_else(|_| Err(no_answer())) {
             Ok(connection) => {
                 state.number += 1;
