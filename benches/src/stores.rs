@@ -19,8 +19,10 @@ use tokio::runtime::Runtime;
 use crate::measure::{Pairs, Unit, head, time};
 use crate::records::{contents, profile};
 
+type Measurement = fn(&Runtime);
+
 /// Each can be asked for by its name.
-const STORES: [(&str, fn(&Runtime)); 5] = [
+const STORES: [(&str, Measurement); 5] = [
     ("file", json::run),
     ("sqlite", sqlite::run),
     ("redis", redis::run),

@@ -59,7 +59,7 @@ impl<'k> Name<'k> {
 
     /// The record in a value that was found under this name.
     pub(crate) fn record(&self, value: &SecretBytes) -> Result<Record, Fault> {
-        Record::unpack(self.key, self.content(value)?).ok_or_else(|| self.foreign())
+        Record::unpack_as(self.key, self.content(value)?).ok_or_else(|| self.foreign())
     }
 
     /// Whether the lease in a value that was found under this name is held under this id.

@@ -39,22 +39,31 @@ impl Record {
         SecretBytes::new(bytes)
     }
 
-    /// Takes apart what [`pack`](Self::pack) made of the record with this key; `None` if it is not that, or another
-    /// key's.
-    pub fn unpack(key: &Key, bytes: &[u8]) -> Option<Self> {
-        let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        let head: Head = serde_json::from_slice(&bytes[..end]).ok()?;
-        let body = SecretBytes::new(bytes[end + 1..].to_vec());
-        key.is_text(&head.key).then(|| {
-            Self::from_parts(
-                key.clone(),
-                head.version,
-                head.keep_until,
-                head.hints.into_owned(),
-                body,
-            )
-        })
+    /// Takes apart what [`pack`](Self::pack) made; `None` if it is not that.
+    pub fn unpack(bytes: &SecretBytes) -> Option<Self> {
+        let (head, body) = split(bytes.expose())?;
+        let key = head.key.parse().ok()?;
+        Some(head.of(key, body))
     }
+
+    /// The same where the key is known, which is quicker; `None` if it is another key's too.
+    pub fn unpack_as(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let (head, body) = split(bytes)?;
+        key.is_text(&head.key).then(|| head.of(key.clone(), body))
+    }
+}
+
+impl Head<'_> {
+    fn of(self, key: Key, body: &[u8]) -> Record {
+        let body = SecretBytes::new(body.to_vec());
+        Record::from_parts(key, self.version, self.keep_until, self.hints.into_owned(), body)
+    }
+}
+
+fn split(bytes: &[u8]) -> Option<(Head<'_>, &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let head = serde_json::from_slice(&bytes[..end]).ok()?;
+    Some((head, &bytes[end + 1..]))
 }
 
 #[cfg(test)]
@@ -73,11 +82,11 @@ mod tests {
             Hints::default(),
             body,
         );
-        assert_eq!(
-            Record::unpack(&Key::client(&Profile::default()), record.pack().expose()),
-            None
-        );
-        assert_eq!(Record::unpack(&key, record.pack().expose()), Some(record));
-        assert_eq!(Record::unpack(&key, b"{}\n"), None);
+        let packed = record.pack();
+        assert_eq!(Record::unpack_as(&Key::client(key.profile()), packed.expose()), None);
+        assert_eq!(Record::unpack_as(&key, packed.expose()).as_ref(), Some(&record));
+        assert_eq!(Record::unpack(&packed), Some(record));
+        assert_eq!(Record::unpack_as(&key, b"{}\n"), None);
+        assert_eq!(Record::unpack(&b"{}\n".to_vec().into()), None);
     }
 }

@@ -76,7 +76,7 @@ impl<T: GetSet> GetSetStore<T> {
         else {
             return Ok(None);
         };
-        let record = Record::unpack(key, SecretBytes::new(bytes).expose()).ok_or_else(|| {
+        let record = Record::unpack_as(key, SecretBytes::new(bytes).expose()).ok_or_else(|| {
             StoreError::new(StoreErrorKind::Corrupt, operation, "get-set")
                 .with_message(format!("what is kept for {key} is no record of it"))
         })?;

@@ -141,7 +141,7 @@ impl Ledger<'_> {
                 .await
                 .map_err(|error| TokenError::seal(error, OPERATION))?,
         };
-        let record = Record::unpack(&self.key, packed.expose()).ok_or_else(unreadable)?;
+        let record = Record::unpack_as(&self.key, packed.expose()).ok_or_else(unreadable)?;
         let contents = record.decode().map_err(|error| unreadable().with_source(error))?;
         contents.into_grant().map(Some).ok_or_else(unreadable)
     }
