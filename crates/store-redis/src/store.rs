@@ -212,9 +212,7 @@ impl Inner {
             .on(self.record_name(record.key()))
             .argument(record.version().to_string())
             .argument(expected)
-            .argument(entry::end(record))
-            .argument(record.key().to_string())
-            .argument(serde_json::to_vec(record.hints()).unwrap_or_default())
+            .argument(record.head())
             .secret(record.body().clone())
             .argument(entry::expiry(record));
         let reply = self.written(self.link.write(&call, self.replicas_for(record.key())).await)?;

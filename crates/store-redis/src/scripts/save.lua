@@ -1,5 +1,5 @@
--- KEYS[1]: the record. ARGV: version, version demanded ('' for absence), keep_until ('' for none), key, hints,
--- value, when the server forgets it in milliseconds ('' for never).
+-- KEYS[1]: the record. ARGV: version, version demanded ('' for absence), head, value, when the server forgets it in
+-- milliseconds ('' for never).
 local stored = redis.call('HGET', KEYS[1], 'version')
 if not stored and redis.call('EXISTS', KEYS[1]) == 1 then
   return 'damaged'
@@ -11,10 +11,10 @@ if (stored or '') ~= ARGV[2] then
   return 'conflict'
 end
 -- First what can be refused for want of memory: a script is not undone.
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'keep_until', ARGV[3], 'key', ARGV[4], 'hints', ARGV[5], 'value', ARGV[6])
-if ARGV[7] == '' then
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'head', ARGV[3], 'value', ARGV[4])
+if ARGV[5] == '' then
   redis.call('PERSIST', KEYS[1])
 else
-  redis.call('PEXPIREAT', KEYS[1], ARGV[7])
+  redis.call('PEXPIREAT', KEYS[1], ARGV[5])
 end
 return 'done'

@@ -35,14 +35,24 @@ async fn what_is_no_record_is_neither_read_nor_overwritten() {
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let to = name("a#grant");
     let hash = |fields: &str| format!("HSET {to} {fields}");
-    let head = "key a#grant version 1-0011223344556677";
+    let of = |key: &str, more: &str| format!(r#"{{"key":"{key}","version":"1-0011223344556677"{more}}}"#);
+    let version = "version 1-0011223344556677";
     let plants = [
         format!("SET {to} canary"),
         hash("value canary"),
-        hash("key a#grant version canary hints {} value canary"),
-        hash(&format!("{head} hints canary")),
-        hash(&format!("{head} hints {{}}")),
-        hash(&format!("{head} hints {{}} value canary keep_until canary")),
+        hash(&format!("{version} value canary")),
+        hash(&format!("{version} head canary value canary")),
+        hash(&format!("{version} head {}", of("a#grant", ""))),
+        hash(&format!("{version} head {} value canary", of("b#grant", ""))),
+        hash(&format!(
+            "{version} head {} value canary",
+            of("a#grant", r#","hints":"canary""#)
+        )),
+        hash(&format!(
+            "{version} head {} value canary",
+            of("a#grant", r#","keep_until":"canary""#)
+        )),
+        hash(r#"version canary head {"key":"a#grant","version":"canary"} value canary"#),
     ];
     for plant in plants {
         redis.command(&["DEL", &to]).unwrap();
