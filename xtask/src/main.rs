@@ -4,7 +4,6 @@
 //! and what a step starts is stopped again, however the run ends.
 
 mod bans;
-mod binaries;
 mod conformance;
 mod console;
 mod examples;

@@ -19,13 +19,6 @@ impl fmt::Display for Failure {
 /// sets for us (they would make build scripts run again).
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    without_package(&mut command);
-    command.current_dir(root).stdin(Stdio::null());
-    command
-}
-
-/// It gets none of the variables that tell of this package.
-pub(crate) fn without_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if let Some(text) = name.to_str()
             && (text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_"))
@@ -33,6 +26,8 @@ pub(crate) fn without_package(command: &mut Command) {
             command.env_remove(&name);
         }
     }
+    command.current_dir(root).stdin(Stdio::null());
+    command
 }
 
 /// Runs to the end; output goes where ours goes.

@@ -103,11 +103,6 @@ impl<'w> Services<'w> {
             .try_for_each(|kind| self.start_one(kind))
     }
 
-    /// Starts the one of this name.
-    pub(crate) fn start_named(&mut self, name: &str) -> Result<(), Failure> {
-        Kind::named(name).map_or(Ok(()), |kind| self.start_one(kind))
-    }
-
     /// Where the tests find them.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         self.running

@@ -1,12 +1,9 @@
 //! The steps of `cargo xtask test`.
 
-use std::ffi::OsString;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::bans;
-use crate::binaries::{self, Binary};
 use crate::conformance::Conformance;
 use crate::console::{print, say};
 use crate::examples::{self, Example};
@@ -195,21 +192,24 @@ impl Session<'_> {
         let refusals = self.workspace.target.join("refusals");
         // Of an earlier run.
         let _ = std::fs::remove_file(&refusals);
-        let environment = self.test_environment(&refusals);
+        let mut command = self.cargo();
+        command.args(TEST).args(packages).args(filter);
+        command.envs(self.services.environment());
+        command.env("RUST_TEST_THREADS", TEST_THREADS);
+        command.env("STORE_TESTKIT_REFUSALS", &refusals);
+        if self.long {
+            command.env("STORE_TESTKIT_LONG", "1");
+        }
+        if packages == WORKSPACE {
+            // Built with the tests; built again by itself, each would compile all it needs anew.
+            command.env("STORE_TESTKIT_BINARIES", self.workspace.target.join("debug"));
+        }
         let mut tally = Tally::default();
-        let conformance = &mut self.conformance;
-        let mut show = |line: &str| {
+        let success = stream(&mut command, |line| {
             tally.add(line);
-            conformance.add(line);
+            self.conformance.add(line);
             print(line);
-        };
-        let success = if packages == WORKSPACE {
-            everything(self.workspace, &environment, &mut show)
-        } else {
-            let mut command = cargo(&self.workspace.root);
-            command.args(TEST).args(packages).args(filter).envs(environment);
-            stream(&mut command, show)
-        }?;
+        })?;
         // No case of a store ran if there is none.
         self.conformance
             .add_refusals(&std::fs::read_to_string(&refusals).unwrap_or_default());
@@ -220,17 +220,6 @@ impl Session<'_> {
             Tally { passed: 0, .. } => Err(Failure("no test ran".into())),
             _ => Ok(()),
         }
-    }
-
-    fn test_environment(&self, refusals: &Path) -> Vec<(&'static str, OsString)> {
-        let services = self.services.environment().into_iter();
-        let mut environment: Vec<_> = services.map(|(name, value)| (name, value.into())).collect();
-        environment.push(("RUST_TEST_THREADS", TEST_THREADS.into()));
-        environment.push(("STORE_TESTKIT_REFUSALS", refusals.into()));
-        if self.long {
-            environment.push(("STORE_TESTKIT_LONG", "1".into()));
-        }
-        environment
     }
 
     /// Built with everything, as the tests are; whether they build by themselves `features` has seen.
@@ -260,52 +249,11 @@ impl Session<'_> {
     }
 }
 
-/// Every test of the workspace, and then those in its documentation; whether all passed.
-fn everything(
-    workspace: &Workspace,
-    environment: &[(&'static str, OsString)],
-    show: &mut (dyn FnMut(&str) + Send),
-) -> Result<bool, Failure> {
-    let cargo_test = || {
-        let mut command = cargo(&workspace.root);
-        command.args(TEST).args(WORKSPACE);
-        command
-    };
-    let mut built = Vec::new();
-    let is_built = stream(cargo_test().args(["--no-run", MESSAGES]), |line| {
-        built.extend(Binary::parse(line));
-    })?;
-    if !is_built {
-        return Ok(false);
-    }
-    // The one for tests is written in Python and does one thing after the other: who runs at the same time has another.
-    let mut second = Services::new(workspace);
-    second.start_named("mongo")?;
-    let of_second = second.environment();
-    let variables = || environment.iter().map(|(name, value)| (name, value));
-    let prepare = |command: &mut Command, lane: usize| {
-        // Built with the tests; built again by itself, each would compile all it needs anew.
-        let binaries = workspace.target.join("debug");
-        command.envs(variables()).env("STORE_TESTKIT_BINARIES", binaries);
-        if lane > 0 {
-            command.envs(of_second.iter().map(|(name, value)| (name, value)));
-        }
-    };
-    let failed = binaries::run(built, prepare, show)?;
-    let documented = stream(cargo_test().arg("--doc").envs(variables()), show)?;
-    for program in &failed {
-        say(&format!("failed: {program}"));
-    }
-    Ok(documented && failed.is_empty())
-}
-
 /// Most tests wait, for servers and for time to pass.
 const TEST_THREADS: &str = "4";
 
 const TEST: [&str; 4] = ["test", "--all-features", "--locked", "--no-fail-fast"];
 const WORKSPACE: [&str; 1] = ["--workspace"];
-/// Errors of the compiler are still shown to people.
-const MESSAGES: &str = "--message-format=json-render-diagnostics";
 
 const CLIPPY: [&str; 8] = [
     "clippy",
