@@ -2,9 +2,10 @@
 //! each time it is used once.
 //!
 //! ```text
-//! cargo xtask test --only mongo              # once: installs the server
 //! cargo run --release --example share_mongo --features mongo
 //! ```
+//!
+//! Needs Python: the server that stands in for MongoDB and the authorization server are part of it.
 
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 

@@ -150,9 +150,9 @@ impl MongoDbBuilder {
         self
     }
 
-    /// Starts it on a free port.
+    /// Starts it on a free port; installs it before if that was not done.
     pub fn start(self) -> Result<MongoDb, ServiceError> {
-        let python = python()?;
+        let python = PythonService { name: "mongo" }.ready()?;
         // Somebody else may take the port before the server does.
         let mut failure = None;
         for _ in 0..TRIES {
@@ -196,12 +196,6 @@ impl MongoDbBuilder {
 /// makes no test slow.
 fn folder() -> std::io::Result<TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
-}
-
-fn python() -> Result<PathBuf, ServiceError> {
-    PythonService { name: "mongo" }.installed().ok_or_else(|| {
-        ServiceError::new("the MongoDB server for tests is not installed; run once: cargo xtask test --only mongo")
-    })
 }
 
 fn percent_encoded(text: &str) -> String {

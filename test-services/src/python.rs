@@ -62,14 +62,6 @@ impl PythonService {
             .ok_or_else(|| ServiceError::new("this program lies in no target folder: set CARGO_TARGET_DIR"))?;
         self.install(&target, || ())
     }
-
-    /// Its Python, if it was installed.
-    pub(crate) fn installed(self) -> Option<PathBuf> {
-        let python = format!("services/{}/venv/bin/python", self.name);
-        target_folder()
-            .map(|target| target.join(python))
-            .filter(|file| file.is_file())
-    }
 }
 
 /// Cargo marks its target folder, which is above what it built.
