@@ -15,7 +15,7 @@ pub(super) fn run(runtime: &Runtime) {
     let ours = runtime.block_on(tokenkeep::store::open(&url)).unwrap();
     let bare = runtime.block_on(AsyncMetaClient::connect(server.address())).unwrap();
     let effort = Effort {
-        rounds: 21,
+        rounds: 41,
         loads: 300,
         saves: 150,
     };

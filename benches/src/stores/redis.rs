@@ -19,7 +19,7 @@ pub(super) fn run(runtime: &Runtime) {
     let ours = runtime.block_on(tokenkeep::store::open(&server.url())).unwrap();
     let bare = Bare::open(&server.url());
     let effort = Effort {
-        rounds: 21,
+        rounds: 41,
         loads: 300,
         saves: 100,
     };

@@ -25,7 +25,7 @@ pub(super) fn run(runtime: &Runtime) {
     let ours = Arc::new(SqliteStore::open(folder.path().join("ours.sqlite")).unwrap());
     let bare = Rusqlite::open(&folder.path().join("bare.sqlite"));
     let effort = Effort {
-        rounds: 21,
+        rounds: 31,
         loads: 500,
         saves: 50,
     };
