@@ -10,11 +10,13 @@
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::error::Error;
+use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use store_testkit::server::{AuthorizationServer, Client};
 use test_services::MongoDb;
+use tokenkeep::clock::{Clock, SystemClock, Timestamp};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::grant::{AuthorizationCode, Grant as _};
 use tokenkeep::record::Recipe;
@@ -24,12 +26,16 @@ use tokenkeep::{ClientRegistration, Profile, Secret, Target, TokenManager, provi
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const PROCESSES: usize = 8;
-const ROUNDS: usize = 5;
+const ROUNDS: u32 = 5;
+/// Longer than an access token lives: nobody waits here for an hour to pass.
+const ROUND: Duration = Duration::from_secs(2 * 3_600);
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
     if let (Ok(url), Ok(endpoint)) = (std::env::var("SHARE_STORE"), std::env::var("SHARE_TOKEN_ENDPOINT")) {
-        let token = manager(&url, &endpoint).await?.source(&profile()?).token().await?;
+        let later = Later(ROUND * std::env::var("SHARE_ROUND")?.parse::<u32>()?);
+        let manager = manager(&url, &endpoint, later).await?;
+        let token = manager.source(&profile()?).token().await?;
         println!("{}", token.hash().short());
         return Ok(());
     }
@@ -42,17 +48,19 @@ async fn main() -> Outcome<()> {
     println!("store                 {url}\n");
 
     println!("1. A person logs in.");
-    let here = manager(&url, &endpoint).await?;
+    let here = manager(&url, &endpoint, Later(Duration::ZERO)).await?;
     log_in(&server, &here).await?;
 
     println!("2. {ROUNDS} times the access token expires, and {PROCESSES} processes want one at once.");
     for round in 1..=ROUNDS {
-        server.expire_access_tokens();
-        server.advance(Duration::from_secs(2 * 3_600));
-        let tokens = run_processes(&url, &endpoint)?;
+        server.advance(ROUND);
+        let tokens = run_processes(&url, &endpoint, round)?;
         let same = tokens.iter().filter(|token| **token == tokens[0]).count();
         let refreshes = server.counters().requests_of("refresh_token");
         println!("   round {round}: {same} of {PROCESSES} have the same token; refreshes so far: {refreshes}");
+        if same != PROCESSES || refreshes != u64::from(round) {
+            return Err("a refresh too many, or too few".into());
+        }
     }
 
     println!("3. The database is killed. Who has a token goes on.");
@@ -64,14 +72,36 @@ async fn main() -> Outcome<()> {
     println!("   after {} microseconds", started.elapsed().as_micros());
     mongo.restart()?;
     println!("4. It is back, with the login.");
-    println!("   {} processes have a token", run_processes(&url, &endpoint)?.len());
+    println!(
+        "   {} processes have a token",
+        run_processes(&url, &endpoint, ROUNDS)?.len()
+    );
     Ok(())
 }
 
-async fn manager(url: &str, token_endpoint: &str) -> Outcome<TokenManager> {
+/// A clock that is fast by so much.
+#[derive(Debug)]
+struct Later(Duration);
+
+impl Clock for Later {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.0)
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        SystemClock.sleep(duration)
+    }
+}
+
+async fn manager(url: &str, token_endpoint: &str, clock: Later) -> Outcome<TokenManager> {
     let provider = provider::with_endpoints(EndpointUrl::new(token_endpoint)?, None);
     let client = ClientRegistration::confidential(provider, "app", Secret::new("app-secret"));
-    Ok(tokenkeep::manager(client, store::open(url).await?).build()?)
+    let manager = tokenkeep::manager(client, store::open(url).await?).clock(clock);
+    Ok(manager.build()?)
 }
 
 fn profile() -> Outcome<Profile> {
@@ -91,12 +121,13 @@ async fn log_in(server: &AuthorizationServer, manager: &TokenManager) -> Outcome
 }
 
 /// Starts this program again, several times at once; gives what the processes print.
-fn run_processes(url: &str, token_endpoint: &str) -> Outcome<Vec<String>> {
+fn run_processes(url: &str, token_endpoint: &str, round: u32) -> Outcome<Vec<String>> {
     let program = std::env::current_exe()?;
     let start = |_| {
         Command::new(&program)
             .env("SHARE_STORE", url)
             .env("SHARE_TOKEN_ENDPOINT", token_endpoint)
+            .env("SHARE_ROUND", round.to_string())
             .stdout(Stdio::piped())
             .spawn()
     };
