@@ -50,8 +50,11 @@ impl IdleConnections {
             runtime,
             since: Instant::now(),
         });
-        if state.waiting.len() > KEPT && !state.is_trimmed {
-            state.is_trimmed = true;
+        let is_rush = state.waiting.len() > KEPT && !state.is_trimmed;
+        state.is_trimmed |= is_rush;
+        // A runtime that is ending drops the task at once, and that locks too.
+        drop(state);
+        if is_rush {
             tokio::spawn(Trimmer(Arc::downgrade(self)).trim());
         }
     }
@@ -100,5 +103,53 @@ impl Drop for Trimmer {
         if let Some(idle) = self.0.upgrade() {
             idle.state().is_trimmed = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+
+    use tokio::runtime::{Builder, Handle};
+
+    use super::*;
+
+    /// Gives its connections back when its task is dropped.
+    struct Late(Arc<IdleConnections>, Vec<Connection>, Id);
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let Self(idle, connections, runtime) = self;
+            connections.drain(..).for_each(|one| idle.give(one, *runtime));
+        }
+    }
+
+    async fn end_with(connections: usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let node = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let long = Duration::from_secs(10);
+        let mut late = Late(Arc::default(), Vec::new(), Handle::current().id());
+        for _ in 0..connections {
+            let opened = Connection::open(&node, long, long, Instant::now() + long).await;
+            late.1.push(opened.unwrap_or_else(|_| panic!("not opened")));
+        }
+        tokio::spawn(async move {
+            let _late = late;
+            std::future::pending::<()>().await;
+        });
+        tokio::task::yield_now().await;
+    }
+
+    #[test]
+    fn a_runtime_ends_in_the_middle_of_a_rush() {
+        let (ended, has_ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(end_with(KEPT + 1));
+            drop(runtime);
+            ended.send(()).unwrap();
+        });
+        has_ended.recv_timeout(Duration::from_secs(20)).unwrap();
     }
 }
