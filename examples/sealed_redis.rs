@@ -164,14 +164,14 @@ fn again(place: &Place, what: &str) -> Outcome<Child> {
         .spawn()?)
 }
 
-/// A login whose access token is about to expire; its tokens.
+/// A login whose access token has expired by now; its tokens.
 fn log_in(authorization: &AuthorizationServer, place: &Place) -> Outcome<Vec<String>> {
     let login = authorization.log_in_as("app", PERSON, "api");
     let mut process = again(place, "adopt")?;
     if let Some(mut input) = process.stdin.take() {
         write!(
             input,
-            r#"{{"access_token":"{}","refresh_token":"{}","expires_in":1}}"#,
+            r#"{{"access_token":"{}","refresh_token":"{}","expires_in":0}}"#,
             login.access_token, login.refresh_token
         )?;
     }
