@@ -126,9 +126,10 @@ impl Connection {
             .map_err(|_| Trouble::Silent(self.limit))?
             .and_then(parse_meta_result)
             .map_err(Trouble::of)?;
-        if answer.opaque.as_deref() != Some(token.as_bytes()) {
-            return Err(Trouble::Nonsense);
+        match (answer.opaque.as_deref(), answer.rc) {
+            (Some(named), _) if named == token.as_bytes() => Ok(answer),
+            (None, ReturnCode::En) => Err(Trouble::TooOld),
+            _ => Err(Trouble::Nonsense),
         }
-        Ok(answer)
     }
 }

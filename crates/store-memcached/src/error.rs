@@ -25,6 +25,8 @@ pub(crate) enum Trouble {
     Silent(Duration),
     /// Something came that is no answer to what was asked.
     Nonsense,
+    /// An answer that does not name the question, as older servers give it.
+    TooOld,
     /// The server says no: nothing was done.
     Refused(Refusal),
 }
@@ -75,6 +77,12 @@ impl Trouble {
                 format!("node {node} did not answer within {} ms", limit.as_millis()),
             ),
             Self::Nonsense => Fault::new(unknown, format!("node {node} gave no answer of a memcached")),
+            Self::TooOld => Fault::new(
+                StoreErrorKind::Denied,
+                format!(
+                    "node {node} is too old: it does not name the question in its answer; 1.6.18 or later is needed"
+                ),
+            ),
             Self::Refused(refusal) => refusal.at(node),
         }
     }
@@ -103,7 +111,7 @@ impl Refusal {
             Self::NoRoom => (StoreErrorKind::Unavailable, "has no room left and may forget nothing"),
             Self::Other => (
                 StoreErrorKind::Unavailable,
-                "refused the command: it has too many connections, or is no memcached of 1.6 or later",
+                "refused the command: it has too many connections, or is no memcached of 1.6.18 or later",
             ),
         };
         Fault::new(kind, format!("node {node} {words}"))

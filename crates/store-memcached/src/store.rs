@@ -116,7 +116,11 @@ impl TokenStore for MemcachedStore {
     }
 
     async fn list(&self, _page: Page) -> Result<Listing, StoreError> {
-        Err(Fault::new(StoreErrorKind::Unsupported, "Memcached can't list what it keeps").at(Operation::List))
+        Err(Fault::new(
+            StoreErrorKind::Unsupported,
+            "Memcached can't list what it keeps: name the profiles",
+        )
+        .at(Operation::List))
     }
 
     async fn try_lease(&self, key: &Key, id: &LeaseId, ttl: Duration) -> Result<Lease, StoreError> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use auth_core::secret::Secret;
 use auth_core::store::{Persistence, StoreError};
@@ -25,6 +26,16 @@ pub struct RedisOptions {
     pub(crate) prefix: String,
     pub(crate) durability: Option<Persistence>,
     pub(crate) wait_replicas: u32,
+    pub(crate) volatile_refresh_tokens: bool,
+    pub(crate) limits: Limits,
+}
+
+/// How long is waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// For a connection to one server.
+    pub(crate) connect: Duration,
+    pub(crate) answer: Duration,
 }
 
 /// How the servers belong together.
@@ -72,7 +83,10 @@ impl RedisConfig {
     ///   `USER:PASSWORD@` before the host works too, where nobody else can see the URL;
     /// - `ca=FILE` the authority to trust, `cert=FILE` and `key=FILE` a certificate to show;
     /// - `wait_replicas=N`, see [`RedisOptions::wait_replicas`];
-    /// - `durability=evictable|until-restart|node|replicated`, see [`RedisOptions::durability`].
+    /// - `durability=evictable|until-restart|node|replicated`, see [`RedisOptions::durability`];
+    /// - `allow_volatile_refresh_tokens=true`, see [`RedisOptions::allow_volatile_refresh_tokens`];
+    /// - `connect_timeout=MS`, `answer_timeout=MS`, see [`RedisOptions::connect_timeout`] and
+    ///   [`RedisOptions::answer_timeout`].
     ///
     /// # Errors
     /// `Invalid` if it is no such URL, an option is not known or a file can't be read; the error repeats
@@ -111,6 +125,11 @@ impl RedisOptions {
             prefix: "tokenkeep:".into(),
             durability: None,
             wait_replicas: 0,
+            volatile_refresh_tokens: false,
+            limits: Limits {
+                connect: Duration::from_millis(500),
+                answer: Duration::from_secs(2),
+            },
         }
     }
 
@@ -139,9 +158,30 @@ impl RedisOptions {
     }
 
     /// A save of what must not be lost (grants and registrations, not access tokens) returns only when so
-    /// many replicas have it too; if they don't within a second, it is `Ambiguous`.
+    /// many replicas have it too; if they don't within half of the [time for an
+    /// answer](Self::answer_timeout), it is `Ambiguous`.
     pub fn wait_replicas(mut self, replicas: u32) -> Self {
         self.wait_replicas = replicas;
+        self
+    }
+
+    /// Allows refresh tokens in servers that may forget them at any time, to make room: then a person must
+    /// log in again.
+    pub fn allow_volatile_refresh_tokens(mut self) -> Self {
+        self.volatile_refresh_tokens = true;
+        self
+    }
+
+    /// How long a connection to one server may take, name look-up included (500 ms). Over TLS, and where
+    /// sentinels or a cluster have to be asked first, it is three times as long.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.limits.connect = limit;
+        self
+    }
+
+    /// How long an answer may take (2 s); replicas have half of it to confirm what they are waited for.
+    pub fn answer_timeout(mut self, limit: Duration) -> Self {
+        self.limits.answer = limit;
         self
     }
 }

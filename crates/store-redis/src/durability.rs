@@ -14,12 +14,7 @@ pub(crate) async fn find(link: &Link, options: &RedisOptions, place: &str) -> Re
     for primary in link.primaries().await.map_err(failed)? {
         let state = State::read(link, primary).await.map_err(failed)?;
         let finding = state.judged(link.fails_over(), options);
-        if weakest
-            .as_ref()
-            .is_none_or(|weakest| finding.persistence < weakest.persistence)
-        {
-            weakest = Some(finding);
-        }
+        weakest = Some(weakest.map_or(finding.clone(), |weakest| weakest.and(finding)));
     }
     Ok(weakest.unwrap_or_else(|| Finding::new(Persistence::UntilRestart, "no primary was found")))
 }
@@ -29,16 +24,20 @@ pub(crate) async fn find(link: &Link, options: &RedisOptions, place: &str) -> Re
 struct State {
     append_only: Option<bool>,
     fsync: Option<String>,
+    /// Whether it does not sync while it writes its file anew.
+    unsynced_rewrites: Option<bool>,
     eviction: Option<String>,
     memory_limit: Option<u64>,
     replicas: Option<u32>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) persistence: Persistence,
     /// Why it is not more, and what to do.
     pub(crate) reason: Option<String>,
+    /// To make room it may drop what has an end.
+    pub(crate) drops_what_ends: bool,
 }
 
 impl State {
@@ -49,6 +48,9 @@ impl State {
         Ok(Self {
             append_only: field(&persistence, "aof_enabled").map(|enabled| enabled == "1"),
             fsync: setting(link, primary, "appendfsync").await?,
+            unsynced_rewrites: setting(link, primary, "no-appendfsync-on-rewrite")
+                .await?
+                .map(|value| value == "yes"),
             eviction: field(&memory, "maxmemory_policy").map(str::to_owned),
             memory_limit: field(&memory, "maxmemory").and_then(|bytes| bytes.parse().ok()),
             replicas: field(&replication, "connected_slaves").and_then(|count| count.parse().ok()),
@@ -56,32 +58,46 @@ impl State {
     }
 
     fn judged(&self, fails_over: bool, options: &RedisOptions) -> Finding {
-        let policy = self.eviction.as_deref().unwrap_or("noeviction");
         let limited = self.memory_limit.is_none_or(|bytes| bytes > 0);
-        if policy.starts_with("allkeys") && limited {
-            let reason = format!(
-                "its maxmemory-policy is {policy}, so it drops records to make room; CONFIG SET maxmemory-policy noeviction"
-            );
-            return Finding::new(Persistence::Evictable, &reason);
+        let makes_room = limited && self.eviction.as_deref() != Some("noeviction");
+        let kept = match self.eviction.as_deref() {
+            Some(policy) if makes_room && policy.starts_with("allkeys") => Finding::new(
+                Persistence::Evictable,
+                &format!(
+                    "its maxmemory-policy is {policy}, so it drops records to make room; CONFIG SET maxmemory-policy noeviction"
+                ),
+            ),
+            None if makes_room => until_restart(
+                "this user may not ask whether it drops records to make room; allow +info, or say durability= by what is so",
+            ),
+            _ if options.wait_replicas > 0 => self.with_replicas(options.wait_replicas),
+            _ if fails_over && self.replicas.unwrap_or(0) > 0 => {
+                until_restart("a fail-over may lose the last writes, as nobody waits for replicas; add wait_replicas=1")
+            }
+            _ => self.alone(),
+        };
+        Finding {
+            drops_what_ends: makes_room,
+            ..kept
         }
-        if options.wait_replicas > 0 {
-            return Finding {
-                persistence: Persistence::DurableReplicated,
-                reason: None,
-            };
+    }
+
+    fn with_replicas(&self, wanted: u32) -> Finding {
+        match self.replicas {
+            Some(have) if have < wanted => until_restart(&format!(
+                "it has {have} replicas of the {wanted} of wait_replicas=, so that no login can be saved for sure; add some, or ask for fewer"
+            )),
+            _ => Finding::full(Persistence::DurableReplicated),
         }
-        let replicas = self.replicas.unwrap_or(0);
-        let until_restart = |reason: &str| Finding::new(Persistence::UntilRestart, reason);
-        if fails_over && replicas > 0 {
-            return until_restart(
-                "a fail-over may lose the last writes, as nobody waits for replicas; add wait_replicas=1",
-            );
-        }
+    }
+
+    /// What the file of this one server keeps.
+    fn alone(&self) -> Finding {
         match (self.append_only, self.fsync.as_deref()) {
-            (Some(true), Some("always")) => Finding {
-                persistence: Persistence::DurableNode,
-                reason: None,
-            },
+            (Some(true), Some("always")) if self.unsynced_rewrites == Some(true) => until_restart(
+                "its no-appendfsync-on-rewrite is yes, so loss of power may cost all since it began to write its file anew; CONFIG SET no-appendfsync-on-rewrite no",
+            ),
+            (Some(true), Some("always")) => Finding::full(Persistence::DurableNode),
             (Some(true), Some(other)) => until_restart(&format!(
                 "its appendfsync is {other}, so loss of power costs the last second or more; CONFIG SET appendfsync always"
             )),
@@ -98,11 +114,37 @@ impl State {
     }
 }
 
+fn until_restart(reason: &str) -> Finding {
+    Finding::new(Persistence::UntilRestart, reason)
+}
+
 impl Finding {
-    fn new(persistence: Persistence, reason: &str) -> Self {
+    fn full(persistence: Persistence) -> Self {
         Self {
             persistence,
+            reason: None,
+            drops_what_ends: false,
+        }
+    }
+
+    fn new(persistence: Persistence, reason: &str) -> Self {
+        Self {
             reason: Some(reason.to_owned()),
+            ..Self::full(persistence)
+        }
+    }
+
+    /// What this server and another promise together.
+    fn and(self, other: Self) -> Self {
+        let drops_what_ends = self.drops_what_ends || other.drops_what_ends;
+        let weaker = if other.persistence < self.persistence {
+            other
+        } else {
+            self
+        };
+        Self {
+            drops_what_ends,
+            ..weaker
         }
     }
 }
@@ -148,6 +190,7 @@ mod tests {
         State {
             append_only: Some(true),
             fsync: Some("always".into()),
+            unsynced_rewrites: Some(false),
             eviction: Some("noeviction".into()),
             memory_limit: Some(0),
             replicas: Some(0),
@@ -189,6 +232,21 @@ mod tests {
                 },
                 "+config|get",
             ),
+            (
+                State {
+                    unsynced_rewrites: Some(true),
+                    ..durable()
+                },
+                "no-appendfsync-on-rewrite",
+            ),
+            (
+                State {
+                    eviction: None,
+                    memory_limit: None,
+                    ..durable()
+                },
+                "+info",
+            ),
         ] {
             let finding = state.judged(false, &RedisOptions::new());
             assert_eq!(finding.persistence, Persistence::UntilRestart);
@@ -213,16 +271,68 @@ mod tests {
     }
 
     #[test]
+    fn replicas_that_are_not_there_promise_nothing() {
+        let found = |replicas| {
+            let state = State { replicas, ..durable() };
+            state.judged(true, &RedisOptions::new().wait_replicas(2))
+        };
+        assert_eq!(found(Some(2)).persistence, Persistence::DurableReplicated);
+        assert_eq!(found(None).persistence, Persistence::DurableReplicated);
+        let too_few = found(Some(1));
+        assert_eq!(too_few.persistence, Persistence::UntilRestart);
+        assert!(too_few.reason.unwrap().contains("1 replicas of the 2"));
+    }
+
+    #[test]
     fn a_server_that_makes_room_promises_nothing() {
         let evicting = |policy: &str, limit| State {
             eviction: Some(policy.into()),
             memory_limit: Some(limit),
+            replicas: Some(1),
             ..durable()
         };
-        let found = |state: State| state.judged(false, &RedisOptions::new().wait_replicas(1)).persistence;
-        assert_eq!(found(evicting("allkeys-lru", 1)), Persistence::Evictable);
-        assert_eq!(found(evicting("allkeys-lru", 0)), Persistence::DurableReplicated);
-        assert_eq!(found(evicting("volatile-lru", 1)), Persistence::DurableReplicated);
+        let found = |state: State| {
+            let finding = state.judged(false, &RedisOptions::new().wait_replicas(1));
+            (finding.persistence, finding.drops_what_ends)
+        };
+        assert_eq!(found(evicting("allkeys-lru", 1)), (Persistence::Evictable, true));
+        assert_eq!(
+            found(evicting("allkeys-lru", 0)),
+            (Persistence::DurableReplicated, false)
+        );
+        assert_eq!(
+            found(evicting("volatile-lru", 1)),
+            (Persistence::DurableReplicated, true)
+        );
+        assert_eq!(
+            found(evicting("noeviction", 1)),
+            (Persistence::DurableReplicated, false)
+        );
+    }
+
+    #[test]
+    fn nobody_knows_whether_room_is_made() {
+        let unknown = State {
+            eviction: None,
+            memory_limit: None,
+            replicas: None,
+            ..durable()
+        };
+        let finding = unknown.judged(true, &RedisOptions::new().wait_replicas(1));
+        assert_eq!(finding.persistence, Persistence::UntilRestart);
+        assert!(finding.drops_what_ends);
+    }
+
+    #[test]
+    fn the_weakest_server_counts() {
+        let dropping = Finding {
+            drops_what_ends: true,
+            ..Finding::full(Persistence::DurableNode)
+        };
+        let weak = until_restart("why");
+        let both = dropping.and(weak);
+        assert_eq!(both.persistence, Persistence::UntilRestart);
+        assert!(both.drops_what_ends && both.reason.is_some());
     }
 
     #[test]

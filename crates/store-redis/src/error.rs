@@ -5,11 +5,10 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 
 use auth_core::store::{Operation, StoreError, StoreErrorKind};
-use redis::{ErrorKind, RedisError};
 
+use crate::cause;
 use crate::link::Failed;
 
 /// An error before it is known which operation it stopped. Holds no value of a record and no password.
@@ -43,8 +42,8 @@ impl Fault {
 
     /// A command that failed at these servers; `writes` if it would have changed a record.
     pub(crate) fn of(failed: &Failed, place: &str, writes: bool) -> Self {
-        let (kind, advice) = cause(&failed.error);
-        let source: Box<dyn Error + Send + Sync> = match (io_error(&failed.error), code(&failed.error)) {
+        let (kind, advice) = cause::of(failed);
+        let source: Box<dyn Error + Send + Sync> = match (cause::io_error(&failed.error), cause::code(&failed.error)) {
             (Some(error), _) => Box::new(io::Error::new(error.kind(), error.to_string())),
             (None, Some(code)) => Box::new(Refusal(code)),
             (None, None) => Box::new(Refusal(format!("{:?}", failed.error.kind()))),
@@ -118,116 +117,3 @@ impl fmt::Display for Refusal {
 }
 
 impl Error for Refusal {}
-
-/// What it is, and what to do.
-fn cause(error: &RedisError) -> (StoreErrorKind, String) {
-    if let Some(cause) = tls_cause(error) {
-        return cause;
-    }
-    let code = code(error).unwrap_or_default();
-    let (kind, advice) = match (error.kind(), code.as_str()) {
-        (_, "NOPERM") => return (StoreErrorKind::Denied, missing_permission(&detail(error))),
-        // So older servers say it where a script is stopped, without naming the command.
-        (_, "ERR") if detail(error).contains("user executing the script") => (
-            StoreErrorKind::Denied,
-            "the user may not run what the scripts call: ACL SETUSER USER +hget +hset +exists +del +persist +pexpireat \
-             +set +get +pexpire +pttl, and ~PREFIX*",
-        ),
-        (ErrorKind::AuthenticationFailed, _) | (_, "NOAUTH" | "WRONGPASS") => (
-            StoreErrorKind::Denied,
-            "user name or password is wrong or missing: password_file=FILE or TOKENKEEP_REDIS_PASSWORD, and username=",
-        ),
-        (_, "READONLY") => (
-            StoreErrorKind::Unavailable,
-            "this server is a read-only replica: name the primary, or use redis+sentinel://",
-        ),
-        (_, "OOM") => (
-            StoreErrorKind::Unavailable,
-            "the server's memory is full: raise its maxmemory, or free some",
-        ),
-        (_, "MISCONF") => (
-            StoreErrorKind::Unavailable,
-            "the server can't save to its disk and takes no writes: look into its log",
-        ),
-        (_, "LOADING") => (StoreErrorKind::Unavailable, "the server is starting and loads its data"),
-        (_, "NOREPLICAS") => (
-            StoreErrorKind::Unavailable,
-            "the server has fewer replicas than its min-replicas-to-write and takes no writes",
-        ),
-        (_, "WRONGTYPE") => (
-            StoreErrorKind::Corrupt,
-            "something else is stored under this key and was kept: choose another prefix=",
-        ),
-        (_, "CLUSTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" | "MASTERDOWN" | "BUSY") => (
-            StoreErrorKind::Unavailable,
-            "the servers are busy with themselves (fail-over, moved slots, a long script)",
-        ),
-        (ErrorKind::MasterNameNotFoundBySentinel, _) => (
-            StoreErrorKind::Unavailable,
-            "no sentinel answers, or none knows a primary of this name now",
-        ),
-        (ErrorKind::InvalidClientConfig, _) => (StoreErrorKind::Invalid, "the driver does not take this address"),
-        _ if error.is_timeout() => (StoreErrorKind::Unavailable, "no answer in time"),
-        _ if error.is_io_error() || error.kind() == ErrorKind::ClusterConnectionNotFound => (
-            StoreErrorKind::Unavailable,
-            "can't be reached, or the connection broke: is the server running, host and port right?",
-        ),
-        _ => (StoreErrorKind::Unavailable, "the server refused"),
-    };
-    (kind, advice.to_owned())
-}
-
-fn tls_cause(error: &RedisError) -> Option<(StoreErrorKind, String)> {
-    let cause = match io_error(error)?.get_ref()?.downcast_ref::<rustls::Error>()? {
-        rustls::Error::InvalidCertificate(_) => (
-            StoreErrorKind::Denied,
-            "the server's certificate is not trusted: name its authority with ca=FILE, and the host that it is for",
-        ),
-        rustls::Error::AlertReceived(_) => (
-            StoreErrorKind::Denied,
-            "the server refused the TLS connection: does it ask for a certificate (cert= and key=)?",
-        ),
-        rustls::Error::InvalidMessage(_) => (
-            StoreErrorKind::Invalid,
-            "the server does not speak TLS on this port: redis:// in place of rediss://, or another port",
-        ),
-        _ => (StoreErrorKind::Denied, "the TLS connection failed"),
-    };
-    Some((cause.0, cause.1.to_owned()))
-}
-
-/// `NOPERM` says in its text which command or key it is about.
-fn missing_permission(text: &str) -> String {
-    let command = text.split('\'').nth(1).filter(|name| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '|' | '-' | '_');
-        !name.is_empty() && name.len() <= 30 && name.chars().all(plain)
-    });
-    match command {
-        Some(command) => format!("the user may not run {command}: ACL SETUSER USER +{command}"),
-        None if text.contains("key") => "the user may not use keys of this prefix: ACL SETUSER USER ~PREFIX*".into(),
-        None => "the user lacks a permission: see ACL LOG".into(),
-    }
-}
-
-fn detail(error: &RedisError) -> String {
-    let answers = error.clone().into_server_errors();
-    let first = answers.as_deref().and_then(<[_]>::first);
-    first
-        .and_then(|(_, answer)| answer.details())
-        .unwrap_or_default()
-        .to_owned()
-}
-
-/// The code that the server's answer begins with.
-pub(crate) fn code(error: &RedisError) -> Option<String> {
-    let answers = error.clone().into_server_errors()?;
-    let code = answers.first()?.1.code().to_owned();
-    let plain = code.len() <= 20 && code.chars().all(|c| c.is_ascii_uppercase());
-    Some(if plain { code } else { "an error".into() })
-}
-
-fn io_error(error: &RedisError) -> Option<&io::Error> {
-    let source = error.source()?;
-    let shared = source.downcast_ref::<Arc<dyn Error + Send + Sync>>();
-    shared.map_or_else(|| source.downcast_ref(), |shared| shared.downcast_ref())
-}

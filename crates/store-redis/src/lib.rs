@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cause;
 mod config;
 mod durability;
 mod entry;
@@ -12,6 +13,7 @@ mod store;
 mod thread;
 mod tls;
 mod url;
+mod waiting;
 
 pub use config::{RedisConfig, RedisOptions};
 pub use store::RedisStore;

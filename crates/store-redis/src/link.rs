@@ -8,11 +8,10 @@ use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use crate::origin::{Connection, Lane, Origin, RESPONSE_LIMIT};
+use crate::origin::{Connection, Lane, Origin};
 use crate::scripts::Call;
+use crate::waiting::Waiting;
 
-/// How long replicas may take to say that they have a write.
-const REPLICAS_LIMIT: Duration = Duration::from_secs(1);
 /// How long a failure to connect is told to those who come after, so that they need not wait for it too.
 const FAILURE_LIFE: Duration = Duration::from_millis(100);
 
@@ -20,13 +19,13 @@ const FAILURE_LIFE: Duration = Duration::from_millis(100);
 pub(crate) struct Link {
     origin: Origin,
     main: Slot,
-    /// Apart from `main` where a write is sent otherwise, or replicas are waited for: a connection that
-    /// waits answers nothing else.
+    /// For writes where `main` would send them again by itself.
     writes: Option<Slot>,
+    waiting: Waiting,
 }
 
 /// A place for a connection.
-struct Slot {
+pub(crate) struct Slot {
     lane: Lane,
     state: Mutex<State>,
 }
@@ -63,16 +62,12 @@ pub(crate) struct Primary(Option<u16>);
 
 impl Link {
     /// Not connected yet.
-    pub(crate) fn new(origin: Origin, waits_for_replicas: bool) -> Self {
-        let slot = |lane| Slot {
-            lane,
-            state: Mutex::default(),
-        };
-        let apart = origin.is_cluster() || waits_for_replicas;
+    pub(crate) fn new(origin: Origin) -> Self {
         Self {
+            main: Slot::new(Lane::Main),
+            writes: origin.is_cluster().then(|| Slot::new(Lane::Writes)),
+            waiting: Waiting::new(),
             origin,
-            main: slot(Lane::Main),
-            writes: apart.then(|| slot(Lane::Writes)),
         }
     }
 
@@ -108,21 +103,29 @@ impl Link {
 
     /// A script that does no harm when it is called twice.
     pub(crate) async fn call(&self, call: &Call) -> Result<Reply, Failed> {
-        self.repeating(Lane::Main, call, 0).await
+        self.repeating(&self.main, call, 0).await
     }
 
     /// A save or a removal; with the number of replicas to wait for.
     pub(crate) async fn write(&self, call: &Call, replicas: u32) -> Result<Reply, Failed> {
-        self.repeating(Lane::Writes, call, replicas).await
+        if replicas == 0 {
+            return self
+                .repeating(self.writes.as_ref().unwrap_or(&self.main), call, 0)
+                .await;
+        }
+        match self.waiting.take(self.origin.limits.answer).await {
+            Some(slot) => self.repeating(&slot, call, replicas).await,
+            None => Err(Failed::before(no_answer())),
+        }
     }
 
     /// Once more after a connection that broke: it may have been closed long before, without a reason.
-    async fn repeating(&self, lane: Lane, call: &Call, replicas: u32) -> Result<Reply, Failed> {
-        let outcome = self.attempt(lane, call, replicas).await;
+    async fn repeating(&self, slot: &Slot, call: &Call, replicas: u32) -> Result<Reply, Failed> {
+        let outcome = self.attempt(slot, call, replicas).await;
         if !outcome.as_ref().is_err_and(Failed::is_cut_off) {
             return outcome;
         }
-        match self.attempt(lane, call, replicas).await {
+        match self.attempt(slot, call, replicas).await {
             Ok(reply) => Ok(Reply {
                 repeated: true,
                 ..reply
@@ -134,15 +137,16 @@ impl Link {
         }
     }
 
-    async fn attempt(&self, lane: Lane, call: &Call, replicas: u32) -> Result<Reply, Failed> {
-        let slot = match (lane, &self.writes) {
-            (Lane::Writes, Some(writes)) => writes,
-            _ => &self.main,
-        };
+    async fn attempt(&self, slot: &Slot, call: &Call, replicas: u32) -> Result<Reply, Failed> {
         match slot.call(&self.origin, call, replicas).await {
-            // It was not carried out; the other lane follows a key to where it went.
+            // It was not carried out; this connection follows a key to where it went, and may send it again
+            // by itself meanwhile.
             Err(failed) if self.origin.is_cluster() && failed.is_moved() => {
-                self.main.call(&self.origin, call, replicas).await
+                let reply = self.main.call(&self.origin, call, replicas).await?;
+                Ok(Reply {
+                    repeated: true,
+                    ..reply
+                })
             }
             outcome => outcome,
         }
@@ -150,6 +154,11 @@ impl Link {
 }
 
 impl Slot {
+    pub(crate) fn new(lane: Lane) -> Self {
+        let state = Mutex::default();
+        Self { lane, state }
+    }
+
     async fn call(&self, origin: &Origin, call: &Call, replicas: u32) -> Result<Reply, Failed> {
         if replicas > 0 {
             return self.call_and_wait(origin, call, replicas).await;
@@ -169,11 +178,12 @@ impl Slot {
 
     /// In one piece, so that the server counts the replicas of this very write.
     async fn call_and_wait(&self, origin: &Origin, call: &Call, replicas: u32) -> Result<Reply, Failed> {
+        let replicas_limit = (origin.limits.answer / 2).as_millis().max(1);
         let mut wait = redis::cmd("WAIT");
         wait.arg(replicas)
-            .arg(u64::try_from(REPLICAS_LIMIT.as_millis()).unwrap_or(u64::MAX));
+            .arg(u64::try_from(replicas_limit).unwrap_or(u64::MAX));
         let (number, mut connection) = self.connection(origin).await.map_err(Failed::before)?;
-        let answer = timeout(RESPONSE_LIMIT, connection.ask_both(call.by_text(), wait)).await;
+        let answer = timeout(origin.limits.answer, connection.ask_both(call.by_text(), wait)).await;
         let (value, replicas) = self.judged(number, answer).await?;
         Ok(Reply {
             value,
@@ -184,7 +194,7 @@ impl Slot {
 
     async fn ask(&self, origin: &Origin, primary: Primary, command: &Cmd) -> Result<Value, Failed> {
         let (number, mut connection) = self.connection(origin).await.map_err(Failed::before)?;
-        let answer = timeout(RESPONSE_LIMIT, connection.ask(primary, command)).await;
+        let answer = timeout(origin.limits.answer, connection.ask(primary, command)).await;
         self.judged(number, answer).await
     }
 
@@ -292,7 +302,7 @@ impl Failed {
 
     /// This user may not, or nobody.
     pub(crate) fn is_not_permitted(&self) -> bool {
-        let code = crate::error::code(&self.error);
+        let code = crate::cause::code(&self.error);
         !self.perhaps_done && matches!(code.as_deref(), Some("NOPERM" | "ERR"))
     }
 

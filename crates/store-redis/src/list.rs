@@ -64,8 +64,10 @@ async fn gather(inner: &Arc<Inner>) -> Result<BTreeSet<String>, Fault> {
             scan.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(STEP);
             let answer = inner.link.read_from(primary, &scan).await;
             let found;
-            (cursor, found) = step(answer.map_err(|failed| inner.unread(&failed))?);
-            names.extend(found.into_iter().filter_map(|name| inner.key_text(&name)));
+            (cursor, found) = step(inner, answer.map_err(|failed| inner.unread(&failed))?)?;
+            // What is no text is not of ours.
+            let texts = found.into_iter().filter_map(|name| String::from_utf8(name).ok());
+            names.extend(texts.filter_map(|name| inner.key_text(&name)));
             if cursor == b"0" {
                 break;
             }
@@ -75,8 +77,8 @@ async fn gather(inner: &Arc<Inner>) -> Result<BTreeSet<String>, Fault> {
 }
 
 /// The next cursor and the names in an answer to `SCAN`.
-fn step(answer: Value) -> (Vec<u8>, Vec<String>) {
-    redis::from_redis_value(answer).unwrap_or_else(|_| (b"0".to_vec(), Vec::new()))
+fn step(inner: &Inner, answer: Value) -> Result<(Vec<u8>, Vec<Vec<u8>>), Fault> {
+    redis::from_redis_value(answer).map_err(|_| inner.strange())
 }
 
 async fn read(inner: &Arc<Inner>, wanted: Vec<String>) -> Result<Vec<Listed>, Fault> {

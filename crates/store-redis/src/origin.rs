@@ -12,19 +12,19 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use crate::config::{Address, Login, RedisConfig, Servers};
+use crate::config::{Address, Limits, Login, RedisConfig, RedisOptions, Servers};
 use crate::error::Fault;
 use crate::tls;
 
-/// The longest that an answer is waited for; the driver itself would take 9 seconds to give up.
-pub(crate) const RESPONSE_LIMIT: Duration = Duration::from_secs(2);
-/// The longest that a connection to one server may take.
-const CONNECT_LIMIT: Duration = Duration::from_millis(500);
-/// The same where several servers have to be asked first, or keys exchanged.
-const SEARCH_LIMIT: Duration = Duration::from_millis(1500);
-
 /// Where connections come from.
-pub(crate) enum Origin {
+pub(crate) struct Origin {
+    servers: Kind,
+    /// The driver itself would take 9 seconds to give up.
+    pub(crate) limits: Limits,
+}
+
+/// Which servers, by their clients.
+enum Kind {
     Node(Client, Transport),
     Sentinel(Mutex<SentinelClient>),
     Cluster(Box<Clients>),
@@ -73,55 +73,65 @@ impl Origin {
         })
     }
 
-    pub(crate) fn of_client(client: Client) -> Self {
+    pub(crate) fn of_client(client: Client, options: &RedisOptions) -> Self {
         let transport = match client.get_connection_info().addr() {
             ConnectionAddr::TcpTls { .. } => Transport::Tls,
             _ => Transport::Plain,
         };
-        Self::Node(client, transport)
+        Self::new(Kind::Node(client, transport), options)
     }
 
-    pub(crate) fn of_sentinel_client(client: SentinelClient) -> Self {
-        Self::Sentinel(Mutex::new(client))
+    pub(crate) fn of_sentinel_client(client: SentinelClient, options: &RedisOptions) -> Self {
+        Self::new(Kind::Sentinel(Mutex::new(client)), options)
     }
 
-    pub(crate) fn of_cluster_client(client: &ClusterClient) -> Self {
-        Self::Cluster(Box::new(Clients {
+    pub(crate) fn of_cluster_client(client: &ClusterClient, options: &RedisOptions) -> Self {
+        let clients = Clients {
             following: client.clone(),
             sending_once: client.clone(),
-        }))
+        };
+        Self::new(Kind::Cluster(Box::new(clients)), options)
+    }
+
+    fn new(servers: Kind, options: &RedisOptions) -> Self {
+        Self {
+            servers,
+            limits: options.limits,
+        }
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
-        matches!(self, Self::Cluster(_))
+        matches!(self.servers, Kind::Cluster(_))
     }
 
     /// Whether another server takes over by itself when the primary is gone.
     pub(crate) fn fails_over(&self) -> bool {
-        !matches!(self, Self::Node(..))
+        !matches!(self.servers, Kind::Node(..))
     }
 
+    /// Longer where several servers have to be asked first, or keys exchanged.
     pub(crate) fn connect_limit(&self) -> Duration {
-        match self {
-            Self::Node(_, Transport::Plain) => CONNECT_LIMIT,
-            _ => SEARCH_LIMIT,
+        match self.servers {
+            Kind::Node(_, Transport::Plain) => self.limits.connect,
+            _ => 3 * self.limits.connect,
         }
     }
 
     pub(crate) async fn connect(&self, lane: Lane) -> RedisResult<Connection> {
         tls::install_provider();
-        match (self, lane) {
-            (Self::Node(client, _), _) => {
-                let settings = settings().set_connection_timeout(Some(self.connect_limit()));
+        match (&self.servers, lane) {
+            (Kind::Node(client, _), _) => {
+                let settings = settings(self.connect_limit());
                 let connection = client.get_multiplexed_async_connection_with_config(&settings).await;
                 connection.map(Connection::Node)
             }
-            (Self::Sentinel(client), _) => {
+            (Kind::Sentinel(client), _) => {
                 let mut client = client.lock().await;
-                let connection = client.get_async_connection_with_config(&settings()).await;
+                let settings = settings(self.limits.connect);
+                let connection = client.get_async_connection_with_config(&settings).await;
                 connection.map(Connection::Node)
             }
-            (Self::Cluster(clients), lane) => {
+            (Kind::Cluster(clients), lane) => {
                 let client = match lane {
                     Lane::Main => &clients.following,
                     Lane::Writes => &clients.sending_once,
@@ -132,11 +142,11 @@ impl Origin {
     }
 }
 
-fn settings() -> AsyncConnectionConfig {
+fn settings(connect_limit: Duration) -> AsyncConnectionConfig {
     // Whoever asks waits no longer than that: a second timer for each answer would cost as much as the first.
     AsyncConnectionConfig::new()
         .set_response_timeout(None)
-        .set_connection_timeout(Some(CONNECT_LIMIT))
+        .set_connection_timeout(Some(connect_limit))
 }
 
 fn node(config: &RedisConfig, certificates: Option<TlsCertificates>) -> RedisResult<Origin> {
@@ -145,10 +155,11 @@ fn node(config: &RedisConfig, certificates: Option<TlsCertificates>) -> RedisRes
         .first()
         .ok_or((redis::ErrorKind::InvalidClientConfig, "no server"))?;
     let info = info(address, config)?;
-    Ok(Origin::of_client(match certificates {
+    let client = match certificates {
         Some(certificates) => Client::build_with_tls(info, certificates)?,
         None => Client::open(info)?,
-    }))
+    };
+    Ok(Origin::of_client(client, &config.options))
 }
 
 fn cluster(config: &RedisConfig, certificates: Option<&TlsCertificates>) -> RedisResult<Origin> {
@@ -156,8 +167,8 @@ fn cluster(config: &RedisConfig, certificates: Option<&TlsCertificates>) -> Redi
     let nodes = nodes.collect::<RedisResult<Vec<ConnectionInfo>>>()?;
     let build = |retries| {
         let mut builder = ClusterClientBuilder::new(nodes.clone())
-            .connection_timeout(CONNECT_LIMIT)
-            .response_timeout(RESPONSE_LIMIT)
+            .connection_timeout(config.options.limits.connect)
+            .response_timeout(config.options.limits.answer)
             .retries(retries)
             .min_retry_wait(50)
             .max_retry_wait(400);
@@ -166,10 +177,11 @@ fn cluster(config: &RedisConfig, certificates: Option<&TlsCertificates>) -> Redi
         }
         builder.build()
     };
-    Ok(Origin::Cluster(Box::new(Clients {
+    let clients = Clients {
         following: build(3)?,
         sending_once: build(0)?,
-    })))
+    };
+    Ok(Origin::new(Kind::Cluster(Box::new(clients)), &config.options))
 }
 
 fn sentinel(config: &RedisConfig, name: &str, certificates: Option<TlsCertificates>) -> RedisResult<Origin> {
@@ -195,7 +207,7 @@ fn sentinel(config: &RedisConfig, name: &str, certificates: Option<TlsCertificat
     if let Some(password) = &config.sentinel_login.password {
         builder = builder.set_client_to_sentinel_password(password.expose());
     }
-    Ok(Origin::of_sentinel_client(builder.build()?))
+    Ok(Origin::of_sentinel_client(builder.build()?, &config.options))
 }
 
 fn info(address: &Address, config: &RedisConfig) -> RedisResult<ConnectionInfo> {

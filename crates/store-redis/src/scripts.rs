@@ -29,10 +29,10 @@ pub(crate) struct Script {
     hash: LazyLock<String>,
 }
 
-/// A call of a script on one key.
+/// A call of a script on keys of one node.
 pub(crate) struct Call {
     script: &'static Script,
-    key: String,
+    keys: Vec<String>,
     arguments: Vec<SecretBytes>,
 }
 
@@ -41,13 +41,19 @@ impl Script {
     pub(crate) fn on(&'static self, key: String) -> Call {
         Call {
             script: self,
-            key,
+            keys: vec![key],
             arguments: Vec::new(),
         }
     }
 }
 
 impl Call {
+    /// With one more key.
+    pub(crate) fn and(mut self, key: String) -> Self {
+        self.keys.push(key);
+        self
+    }
+
     /// With one more argument.
     pub(crate) fn argument(self, argument: impl Into<Vec<u8>>) -> Self {
         self.secret(SecretBytes::new(argument.into()))
@@ -71,7 +77,7 @@ impl Call {
 
     fn command(&self, name: &str, script: &str) -> Cmd {
         let mut command = redis::cmd(name);
-        command.arg(script).arg(1).arg(&self.key);
+        command.arg(script).arg(self.keys.len()).arg(&self.keys);
         for argument in &self.arguments {
             command.arg(argument.expose());
         }

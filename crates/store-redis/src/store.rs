@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +29,8 @@ use crate::{durability, entry, list, thread};
 const LEASE_POLL: Duration = Duration::from_millis(50);
 /// Far more than tokens need, and little enough to go through in no time.
 const LARGEST_RECORD: usize = 1 << 20;
+/// How long the server remembers who removed a record: for whoever asks again after a broken connection.
+const REMOVAL_REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Tokens in Redis. Clones are the same handle and share its connections.
 #[derive(Clone)]
@@ -41,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) gathered: Gathered,
     options: RedisOptions,
     place: String,
+    /// To make room the servers drop what has an end: refresh tokens get none.
+    drops_what_ends: AtomicBool,
 }
 
 impl RedisStore {
@@ -67,7 +72,8 @@ impl RedisStore {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn from_client(client: redis::Client, options: RedisOptions) -> Result<Self, StoreError> {
-        Self::over(Origin::of_client(client), options, "the given client".into()).await
+        let origin = Origin::of_client(client, &options);
+        Self::over(origin, options, "the given client".into()).await
     }
 
     /// A cluster by a client of the driver. Build it with `retries(0)`: a command that the driver sends again
@@ -76,7 +82,7 @@ impl RedisStore {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn from_cluster_client(client: &ClusterClient, options: RedisOptions) -> Result<Self, StoreError> {
-        let origin = Origin::of_cluster_client(client);
+        let origin = Origin::of_cluster_client(client, &options);
         Self::over(origin, options, "the given cluster client".into()).await
     }
 
@@ -85,22 +91,24 @@ impl RedisStore {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn from_sentinel_client(client: SentinelClient, options: RedisOptions) -> Result<Self, StoreError> {
-        let origin = Origin::of_sentinel_client(client);
+        let origin = Origin::of_sentinel_client(client, &options);
         Self::over(origin, options, "the given sentinel client".into()).await
     }
 
     async fn over(origin: Origin, options: RedisOptions, place: String) -> Result<Self, StoreError> {
         let inner = Arc::new(Inner {
-            link: Link::new(origin, options.wait_replicas > 0),
+            link: Link::new(origin),
             gathered: Gathered::default(),
             options,
             place,
+            drops_what_ends: AtomicBool::new(true),
         });
         let asking = inner.clone();
         let found = on_own_thread(Operation::Open, async move {
             durability::find(&asking.link, &asking.options, &asking.place).await
         })
         .await?;
+        inner.drops_what_ends.store(found.drops_what_ends, Ordering::Relaxed);
         let persistence = inner.options.durability.unwrap_or(found.persistence);
         if let (None, Some(reason)) = (inner.options.durability, found.reason) {
             tracing::warn!(store = "redis", place = %inner.place, "what is kept here: {persistence}; {reason}");
@@ -126,7 +134,12 @@ impl TokenStore for RedisStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(self.persistence, LeaseScope::Shared, LeaseEnd::ByTime).with_largest_record(LARGEST_RECORD)
+        let promised = Capabilities::new(self.persistence, LeaseScope::Shared, LeaseEnd::ByTime);
+        let promised = promised.with_largest_record(LARGEST_RECORD);
+        if self.persistence == Persistence::Evictable && self.inner.options.volatile_refresh_tokens {
+            return promised.with_volatile_refresh_tokens();
+        }
+        promised
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -199,8 +212,25 @@ impl Inner {
         Fault::of(failed, &self.place, false)
     }
 
+    /// An answer that no server gives.
+    pub(crate) fn strange(&self) -> Fault {
+        Fault::strange(&self.place)
+    }
+
     fn lease_name(&self, key: &Key) -> String {
         format!("{}lease:{{{key}}}", self.options.prefix)
+    }
+
+    fn removal_name(&self, key: &Key) -> String {
+        format!("{}removed:{{{key}}}", self.options.prefix)
+    }
+
+    /// When the server forgets the record.
+    fn expiry(&self, record: &Record) -> String {
+        if record.hints().refreshable && self.drops_what_ends.load(Ordering::Relaxed) {
+            return String::new();
+        }
+        entry::expiry(record)
     }
 
     async fn save(&self, record: &Record, when: WriteIf) -> Result<(), Fault> {
@@ -214,14 +244,14 @@ impl Inner {
             .argument(expected)
             .argument(record.head())
             .secret(record.body().clone())
-            .argument(entry::expiry(record));
+            .argument(self.expiry(record));
         let reply = self.written(self.link.write(&call, self.replicas_for(record.key())).await)?;
         match word(&reply) {
             Some("done") => self.acknowledged(&reply),
             Some("conflict") if reply.repeated => Err(Fault::overtaken(&self.place)),
             Some("conflict") => Err(Fault::conflict()),
             Some("damaged") => Err(entry::not_a_record(record.key())),
-            _ => Err(Fault::strange(&self.place)),
+            _ => Err(self.strange()),
         }
     }
 
@@ -230,16 +260,21 @@ impl Inner {
             RemoveIf::Matches(version) => version.to_string(),
             _ => String::new(),
         };
-        let call = REMOVE.on(self.record_name(key)).argument(expected);
+        let call = REMOVE
+            .on(self.record_name(key))
+            .and(self.removal_name(key))
+            .argument(expected)
+            .argument(LeaseId::random().as_str())
+            .argument(millis(REMOVAL_REMEMBERED));
         let reply = self.written(self.link.write(&call, 0).await)?;
         match word(&reply) {
             Some("done") => Ok(true),
-            // The attempt whose answer was lost may have removed it.
-            Some("absent") => Ok(reply.repeated),
+            // Not by an attempt of ours whose answer was lost: the server would remember.
+            Some("absent") => Ok(false),
             Some("conflict") if reply.repeated => Err(Fault::overtaken(&self.place)),
             Some("conflict") => Err(Fault::conflict()),
             Some("damaged") => Err(entry::not_a_record(key)),
-            _ => Err(Fault::strange(&self.place)),
+            _ => Err(self.strange()),
         }
     }
 
@@ -270,7 +305,7 @@ impl Inner {
             let reply = inner.link.call(&call).await.map_err(|failed| inner.unread(&failed))?;
             match reply.value {
                 Value::Int(number) => Ok(number),
-                _ => Err(Fault::strange(&inner.place)),
+                _ => Err(inner.strange()),
             }
         })
         .await

@@ -1,6 +1,7 @@
 //! URLs of Redis servers. What is wrong is said without repeating what may be a password.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use auth_core::secret::Secret;
 use auth_core::store::{Persistence, StoreError};
@@ -13,8 +14,9 @@ const PASSWORD_VARIABLE: &str = "TOKENKEEP_REDIS_PASSWORD";
 
 const SCHEMES: &str = "redis://HOST:PORT, redis+cluster://HOST:PORT,HOST:PORT or \
                        redis+sentinel://HOST:PORT,HOST:PORT/NAME; rediss for TLS";
-const OPTIONS: &str = "prefix, durability, wait_replicas, username, password_file, sentinel_username, \
-                       sentinel_password_file, ca, cert, key";
+const OPTIONS: &str = "prefix, durability, wait_replicas, allow_volatile_refresh_tokens, connect_timeout, \
+                       answer_timeout, username, password_file, sentinel_username, sentinel_password_file, ca, cert, \
+                       key";
 
 pub(crate) fn parse(url: &str) -> Result<RedisConfig, StoreError> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| invalid(SCHEMES))?;
@@ -140,6 +142,13 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
                 .map_err(|_| invalid("wait_replicas= takes a number of replicas"))?;
             config.options = config.options.wait_replicas(replicas);
         }
+        "allow_volatile_refresh_tokens" => match value.as_str() {
+            "true" => config.options = config.options.allow_volatile_refresh_tokens(),
+            "false" => {}
+            _ => return Err(invalid("allow_volatile_refresh_tokens= is true or false")),
+        },
+        "connect_timeout" => config.options = config.options.connect_timeout(milliseconds(&value)?),
+        "answer_timeout" => config.options = config.options.answer_timeout(milliseconds(&value)?),
         "username" => config.login.username = Some(value),
         "password_file" => config.login.password = Some(password_in(Path::new(&value))?),
         "sentinel_username" => config.sentinel_login.username = Some(value),
@@ -153,6 +162,13 @@ fn with_option(mut config: RedisConfig, option: &str) -> Result<RedisConfig, Sto
         _ => return Err(invalid(format!("this option is not known; there are {OPTIONS}"))),
     }
     Ok(config)
+}
+
+fn milliseconds(text: &str) -> Result<Duration, StoreError> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number
+        .map(Duration::from_millis)
+        .ok_or_else(|| invalid("connect_timeout= and answer_timeout= take milliseconds, 1 at least"))
 }
 
 fn set_tls_file(config: &mut RedisConfig, name: &str, file: PathBuf) -> Result<(), StoreError> {
@@ -282,6 +298,10 @@ mod tests {
             due.wait_replicas(2).durability(Persistence::DurableNode)
         );
         assert_eq!(config.tls.unwrap().key, Some("/e f".into()));
+        let patient = parsed("redis://h?connect_timeout=900&answer_timeout=5000&allow_volatile_refresh_tokens=true");
+        let due = RedisOptions::new().connect_timeout(Duration::from_millis(900));
+        let due = due.answer_timeout(Duration::from_secs(5));
+        assert_eq!(patient.options, due.allow_volatile_refresh_tokens());
     }
 
     #[test]
@@ -302,6 +322,9 @@ mod tests {
             ("redis://h?nonsense=canary", "wait_replicas"),
             ("redis://h?durability=canary", "until-restart"),
             ("redis://h?wait_replicas=canary", "number"),
+            ("redis://h?allow_volatile_refresh_tokens=canary", "true or false"),
+            ("redis://h?connect_timeout=canary", "milliseconds"),
+            ("redis://h?answer_timeout=0", "milliseconds"),
             ("redis://h?prefix={canary}", "A-Z"),
             ("redis://h?ca=/x", "rediss"),
             ("rediss://h?cert=/x", "go together"),

@@ -1,5 +1,7 @@
 //! Nodes that are dead, frozen, or demand what we can't give.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use auth_core::store::{LeaseId, RemoveIf, StoreError, StoreErrorKind, TokenStore as _, WriteIf};
@@ -10,6 +12,24 @@ use crate::given::{TTL, body, impatient, key, open, put, record};
 
 /// Longer than any step of an operation may take, by far.
 const SOON: Duration = Duration::from_secs(2);
+
+/// How 1.6.14 answers a question after what is not there.
+#[tokio::test]
+async fn a_server_that_does_not_name_the_question_is_too_old() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            for _ in BufReader::new(&stream).lines() {
+                let _ = (&stream).write_all(b"EN\r\n");
+            }
+        }
+    });
+    let store = open(&impatient(&[address]));
+    let error = store.load(&key("a")).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("1.6.18"), "{error}");
+}
 
 #[tokio::test]
 async fn a_dead_nodes_keys_fail_at_once_and_the_others_work() {

@@ -5,6 +5,8 @@ if not stored and redis.call('EXISTS', KEYS[1]) == 1 then
   return 'damaged'
 end
 if stored == ARGV[1] then
+  -- Written anew, or who waits for replicas would wait for nothing that this connection wrote.
+  redis.call('HSET', KEYS[1], 'version', ARGV[1])
   return 'done'
 end
 if (stored or '') ~= ARGV[2] then

@@ -2,55 +2,95 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use auth_core::store::{Persistence, StoreErrorKind, TokenStore as _, WriteIf};
+use auth_core::clock::{Clock as _, SystemClock};
+use auth_core::key::Key;
+use auth_core::profile::Profile;
+use auth_core::record::{Hints, Record, Version};
+use auth_core::store::{Capabilities, Persistence, RemoveIf, StoreErrorKind, TokenStore as _, WriteIf};
+use auth_core::target::Target;
 use store_redis::RedisStore;
 use test_services::{Redis, RedisBuilder, RedisSentinel};
 
 use crate::given::{key, record};
 
+fn durable() -> RedisBuilder {
+    Redis::builder().durable()
+}
+
+fn making_room(policy: &str) -> RedisBuilder {
+    let limited = durable().option("maxmemory", "100mb");
+    limited.option("maxmemory-policy", policy)
+}
+
 #[test]
 fn each_server_is_judged_and_what_it_lacks_is_said() {
-    let durable = || Redis::builder().durable();
-    for (server, url, promised, said) in [
-        (durable(), "", Persistence::DurableNode, ""),
-        (
-            Redis::builder(),
-            "",
-            Persistence::UntilRestart,
-            "append-only file is off",
-        ),
+    use Persistence::{DurableNode, Evictable, UntilRestart};
+    for (server, promised, said) in [
+        (durable(), DurableNode, ""),
+        (Redis::builder(), UntilRestart, "append-only file is off"),
         (
             durable().option("appendfsync", "everysec"),
-            "",
-            Persistence::UntilRestart,
+            UntilRestart,
             "appendfsync is everysec",
         ),
         (
-            durable()
-                .option("maxmemory", "100mb")
-                .option("maxmemory-policy", "allkeys-lru"),
-            "",
-            Persistence::Evictable,
-            "allkeys-lru",
+            durable().option("no-appendfsync-on-rewrite", "yes"),
+            UntilRestart,
+            "no-appendfsync-on-rewrite",
         ),
-        (Redis::builder(), "?durability=node", Persistence::DurableNode, ""),
-        (
-            durable().user("app", "pw", "~* +@all -config -info"),
-            "?username=app",
-            Persistence::UntilRestart,
-            "+config|get",
-        ),
+        (making_room("allkeys-lru"), Evictable, "allkeys-lru"),
+        (making_room("volatile-lru"), DurableNode, ""),
     ] {
-        let (found, warning) = judged(server, url);
-        assert_eq!(found, promised, "{warning}");
-        assert_eq!(warning.is_empty(), said.is_empty(), "{warning}");
-        assert!(warning.contains(said), "{warning}");
+        check(server, "", promised, said);
     }
 }
 
-fn judged(server: RedisBuilder, url: &str) -> (Persistence, String) {
+#[test]
+fn so_it_is_with_what_the_url_demands() {
+    use Persistence::{DurableNode, Evictable, UntilRestart};
+    let user = |rules| durable().user("app", "pw", rules);
+    for (server, url, promised, said) in [
+        (Redis::builder(), "?durability=node", DurableNode, ""),
+        (
+            Redis::builder(),
+            "?wait_replicas=1",
+            UntilRestart,
+            "0 replicas of the 1",
+        ),
+        (
+            making_room("allkeys-lru"),
+            "?allow_volatile_refresh_tokens=true",
+            Evictable,
+            "allkeys-lru",
+        ),
+        (user("~* +@all -config"), "?username=app", UntilRestart, "+config|get"),
+        (user("~* +@all -config -info"), "?username=app", UntilRestart, "+info"),
+        (
+            user("~* +@all -config -info"),
+            "?username=app&wait_replicas=1",
+            UntilRestart,
+            "+info",
+        ),
+    ] {
+        check(server, url, promised, said);
+    }
+}
+
+fn check(server: RedisBuilder, url: &str, promised: Persistence, said: &str) {
+    let allowed = url.contains("allow_volatile_refresh_tokens");
+    let (found, warning) = judged(server, url);
+    assert_eq!(found.persistence, promised, "{warning}");
+    assert_eq!(
+        found.refuses_refresh_tokens(),
+        promised == Persistence::Evictable && !allowed
+    );
+    assert_eq!(warning.is_empty(), said.is_empty(), "{warning}");
+    assert!(warning.contains(said), "{warning}");
+}
+
+fn judged(server: RedisBuilder, url: &str) -> (Capabilities, String) {
     let redis = server.start().unwrap();
     let mut url = format!("{}{url}", redis.url());
     if url.contains("username") {
@@ -71,7 +111,7 @@ fn judged(server: RedisBuilder, url: &str) -> (Persistence, String) {
     let store = tracing::subscriber::with_default(subscriber, || runtime.block_on(RedisStore::connect(&url)).unwrap());
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.is_empty() || text.contains("WARN"), "{text}");
-    (store.capabilities().persistence, text)
+    (store.capabilities(), text)
 }
 
 #[tokio::test]
@@ -117,6 +157,84 @@ async fn replicas_that_answer_are_a_promise() {
     waiting.save(&record("a", "1", None), WriteIf::Absent).await.unwrap();
     let plain = RedisStore::connect(&servers.url()).await.unwrap();
     assert_eq!(plain.capabilities().persistence, Persistence::UntilRestart);
+}
+
+#[tokio::test]
+async fn writes_that_wait_hold_up_nobody() {
+    let redis = Redis::start().unwrap();
+    let store = RedisStore::connect(&format!("{}?wait_replicas=1", redis.url()))
+        .await
+        .unwrap();
+    let waiting: Vec<_> = (0..8)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let grant = record(&format!("a{number}"), "1", None);
+                store.save(&grant, WriteIf::Absent).await
+            })
+        })
+        .collect();
+    let token = Key::token(&Profile::default(), Target::new().id());
+    let token = Record::from_parts(
+        token,
+        Version::after(None),
+        None,
+        Hints::default(),
+        b"t".to_vec().into(),
+    );
+    store.save(&token, WriteIf::Absent).await.unwrap();
+    assert!(store.remove(token.key(), RemoveIf::Any).await.unwrap());
+    for save in waiting {
+        let error = save.await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("0 replicas of the 1"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_save_that_is_sent_again_reaches_the_replicas_again() {
+    let primary = Redis::start().unwrap();
+    let follows = format!("127.0.0.1 {}", primary.address().port());
+    let _replica = Redis::builder().option("replicaof", &follows).start().unwrap();
+    let store = RedisStore::connect(&format!("{}?wait_replicas=1", primary.url()))
+        .await
+        .unwrap();
+    let first = record("a", "1", None);
+    let begun = Instant::now();
+    while store.save(&first, WriteIf::Absent).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "no replica");
+    }
+    // Who waits for replicas waits for what was written last: a save that writes nothing is confirmed by all.
+    let writes = || primary.command(&["INFO", "commandstats"]).unwrap();
+    let count = |stats: &str| {
+        let line = stats.lines().find(|line| line.starts_with("cmdstat_hset:")).unwrap();
+        line.split(['=', ',']).nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let before = count(&writes());
+    store.save(&first, WriteIf::Absent).await.unwrap();
+    assert_eq!(count(&writes()), before + 1);
+    assert_eq!(store.load(&key("a")).await.unwrap(), Some(first));
+}
+
+#[tokio::test]
+async fn where_room_is_made_refresh_tokens_have_no_end() {
+    for (policy, kept) in [("volatile-lru", true), ("noeviction", false)] {
+        let server = Redis::builder()
+            .option("maxmemory", "100mb")
+            .option("maxmemory-policy", policy);
+        let redis = server.start().unwrap();
+        let store = RedisStore::connect(&redis.url()).await.unwrap();
+        for (name, refreshable) in [("live", true), ("over", false)] {
+            let end = SystemClock.now().plus(Duration::from_secs(3_600));
+            let mut hints = Hints::default();
+            hints.refreshable = refreshable;
+            let grant = Record::from_parts(key(name), Version::after(None), Some(end), hints, b"g".to_vec().into());
+            store.save(&grant, WriteIf::Absent).await.unwrap();
+            let left = redis
+                .command(&["PTTL", &format!("tokenkeep:record:{{{}}}", key(name))])
+                .unwrap();
+            assert_eq!(left == "-1", kept && refreshable, "{policy}, {name}: {left}");
+        }
+    }
 }
 
 #[derive(Clone, Default)]

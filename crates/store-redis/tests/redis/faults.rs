@@ -110,6 +110,36 @@ async fn a_cut_answer_does_nothing_twice_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn of_several_who_remove_a_record_one_is_told_that_it_did() {
+    let bench = Bench::new().await;
+    let direct = RedisStore::connect(&bench.redis.url()).await.unwrap();
+    for round in 0..20 {
+        let name = format!("a{round}");
+        let first = record(&name, "1", None);
+        direct.save(&first, WriteIf::Absent).await.unwrap();
+        assert!(direct.remove(&key(&name), RemoveIf::Any).await.unwrap());
+        // Closed by the server long before it is used: it looks as if the answer had been lost.
+        bench.proxy.cut();
+        let again = bench
+            .store
+            .remove(&key(&name), RemoveIf::Matches(first.version()))
+            .await;
+        assert!(!again.unwrap(), "removed twice");
+
+        let second = record(&name, "2", None);
+        direct.save(&second, WriteIf::Absent).await.unwrap();
+        bench.proxy.set(Trouble::CutAnswers(1));
+        let late = bench
+            .store
+            .remove(&key(&name), RemoveIf::Matches(first.version()))
+            .await;
+        // A first attempt may have removed what it was to remove, and another was written since.
+        assert_eq!(late.unwrap_err().kind(), StoreErrorKind::Ambiguous);
+        assert!(direct.remove(&key(&name), RemoveIf::Any).await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_write_whose_answers_are_all_cut_is_uncertain_and_can_be_sent_again() {
     let bench = Bench::new().await;
     let first = record("a", "1", None);

@@ -1,9 +1,10 @@
 //! Servers that refuse: each says which store, why, and what to do; none shows a password.
 
 use std::error::Error as _;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use auth_core::store::{LeaseId, StoreError, StoreErrorKind, TokenStore as _, WriteIf};
+use auth_core::store::{LeaseId, RemoveIf, StoreError, StoreErrorKind, TokenStore as _, WriteIf};
 use store_redis::RedisStore;
 use test_services::{Redis, free_port};
 
@@ -52,16 +53,57 @@ async fn a_password_that_changes_is_noticed_at_the_next_connection() {
         .await
         .unwrap();
     redis.command(&["CONFIG", "SET", "requirepass", "other"]).unwrap();
-    // The driver's connection goes; ours to command it has to name the new password, so it is a user.
-    let other = RedisStore::connect(&format!("redis://:other@{}", redis.address()))
-        .await
-        .unwrap();
-    assert_eq!(other.load(&key("a")).await.unwrap(), None);
+    let other = format!("redis://:other@{}", redis.address());
+    RedisStore::connect(&other).await.unwrap();
     assert_eq!(
         store.load(&key("a")).await.unwrap(),
         None,
         "an open connection stays open"
     );
+    let client = redis::Client::open(other).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut kill = redis::cmd("CLIENT");
+    kill.arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes");
+    let _: i64 = kill.query_async(&mut connection).await.unwrap();
+    let error = store.load(&key("a")).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Denied, "{}", text(&error));
+    assert!(text(&error).contains("password_file="), "{}", text(&error));
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_or_not_allowed() {
+    let rules = "~tokenkeep:* +@all -select";
+    let redis = Redis::builder().user("app", "canary", rules).start().unwrap();
+    let without_database = redis.url();
+    let without_database = without_database.trim_end_matches('/');
+    refused(&format!("{without_database}/99"), StoreErrorKind::Denied, "`databases`").await;
+    let app = format!("redis://app:canary@{}/1", redis.address());
+    refused(&app, StoreErrorKind::Denied, "+select").await;
+}
+
+#[tokio::test]
+async fn a_scheme_that_does_not_fit_the_server() {
+    let redis = Redis::start().unwrap();
+    let with = |scheme: &str, path: &str| format!("{scheme}://{}{path}", redis.address());
+    refused(
+        &with("redis+cluster", ""),
+        StoreErrorKind::Invalid,
+        "redis:// for one server",
+    )
+    .await;
+    refused(&with("redis+sentinel", "/main"), StoreErrorKind::Invalid, "26379").await;
+}
+
+#[tokio::test]
+async fn a_port_of_something_else() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    refused(&format!("redis://{address}"), StoreErrorKind::Unavailable, "port right").await;
 }
 
 #[tokio::test]
@@ -119,7 +161,7 @@ async fn certificates_that_do_not_fit() {
     .await;
     // TLS where there is none, and none where there is TLS.
     let plain = format!("rediss://{}?ca={}", redis.address(), files.authority.display());
-    refused(&plain, StoreErrorKind::Unavailable, "no answer in time").await;
+    refused(&plain, StoreErrorKind::Unavailable, "(rediss://)").await;
     let tls = redis.tls_url().unwrap().replace("rediss", "redis");
     refused(&tls, StoreErrorKind::Unavailable, "").await;
 }
@@ -149,6 +191,11 @@ async fn a_server_whose_memory_is_full_keeps_what_it_has() {
     assert_eq!(store.load(&key("a")).await.unwrap(), Some(old.clone()));
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
     store.save(&new, WriteIf::Matches(old.version())).await.unwrap();
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
+    let stale = store.remove(&key("a"), RemoveIf::Matches(old.version())).await;
+    assert_eq!(stale.unwrap_err().kind(), StoreErrorKind::Conflict);
+    assert!(store.remove(&key("a"), RemoveIf::Any).await.unwrap());
+    assert!(!store.remove(&key("a"), RemoveIf::Any).await.unwrap());
 }
 
 #[tokio::test]
