@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokenkeep::clock::{Clock as _, SystemClock, Timestamp};
 use tokenkeep::key::Key;
 use tokenkeep::record::{Contents, GrantRecord, Version};
-use tokenkeep::store::{Lease, LeaseId, Persistence, TokenStoreExt as _};
+use tokenkeep::store::{Lease, LeaseId, TokenStoreExt as _};
 use tokenkeep::{Profile, TokenStore};
 
 use crate::error::{Failure, Result};
@@ -96,9 +96,11 @@ impl GrantLease {
 
 /// Refuses to bring a refresh token to a store that may forget it.
 pub(crate) fn check_persistence(store: &dyn TokenStore) -> Result<()> {
-    if store.capabilities().persistence != Persistence::Evictable {
+    if !store.capabilities().refuses_refresh_tokens() {
         return Ok(());
     }
     let message = format!("a {} store may forget a refresh token at any time", store.name());
-    Err(Failure::new(Exit::Configuration, message).hint("choose another store with --store URL"))
+    Err(Failure::new(Exit::Configuration, message).hint(
+        "choose another store with --store URL, or accept it: allow_volatile_refresh_tokens=true in the URL of this one",
+    ))
 }

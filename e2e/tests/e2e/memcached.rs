@@ -57,3 +57,31 @@ fn the_command_keeps_what_can_be_asked_for_again_and_refuses_refresh_tokens() {
     assert!(server.is_live(token.trim()));
     assert_eq!(server.counters().requests_of("refresh_token"), 1);
 }
+
+#[test]
+fn nobody_is_sent_to_a_browser_for_what_the_store_refuses() {
+    let (home, node) = (Home::new(), Memcached::start().unwrap());
+    let url = format!("memcached://{}", node.address());
+    let run = |url: &str, arguments: &str, input: &str| {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        finish(home.command(&words).env("TOKENKEEP_STORE", url).stdin(input.to_owned()))
+    };
+    let login = "login --flow paste --client-id app --token-endpoint https://a.invalid/token \
+                 --authorization-endpoint https://a.invalid/authorize";
+    let output = run(&url, login, "");
+    assert_eq!(output.code(), Some(3), "{}", output.stderr());
+    assert!(!output.stderr().contains("a.invalid/authorize"), "{}", output.stderr());
+    let named = "allow_volatile_refresh_tokens=true";
+    assert!(output.stderr().contains(named), "{}", output.stderr());
+
+    let credentials = "client_id=app\nrefresh_token=r\ntoken_endpoint=https://a.invalid/token\n";
+    let init = "-p ana init --from -";
+    let refused = run(&url, init, credentials);
+    assert_eq!(refused.code(), Some(3), "{}", refused.stderr());
+    let taken = run(&format!("{url}?{named}"), init, credentials);
+    assert_eq!(taken.code(), Some(0), "{}", taken.stderr());
+
+    let doctor = run(&url, "doctor", "");
+    assert_eq!(doctor.code(), Some(0), "{}", doctor.stdout());
+    assert!(doctor.stdout().contains("it can't list"), "{}", doctor.stdout());
+}

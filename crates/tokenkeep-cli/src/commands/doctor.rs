@@ -119,11 +119,19 @@ async fn seal(session: &Session) -> Finding {
 
 async fn store(session: &Session) -> Finding {
     let place = format!("{} ({})", session.place(), session.settings.store_origin);
-    match status::profiles(session).await {
-        Ok(profiles) => {
-            let text = format!("{place}: reached; profiles: {}", profiles.len());
-            Finding::fine("store", text).hint(format!("to try writing too: {}", session.command("store check")))
-        }
+    match reached(session).await {
+        Ok(found) => Finding::fine("store", format!("{place}: reached; {found}"))
+            .hint(format!("to try writing too: {}", session.command("store check"))),
         Err(failure) => Finding::of_failure("store", &failure),
     }
+}
+
+/// What is found there.
+async fn reached(session: &Session) -> Result<String> {
+    if session.store.capabilities().lists {
+        let profiles = status::profiles(session).await?;
+        return Ok(format!("profiles: {}", profiles.len()));
+    }
+    session.store.load(&Key::grant(session.profile())).await?;
+    Ok("it can't list its profiles".to_owned())
 }

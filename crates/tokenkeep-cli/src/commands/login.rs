@@ -28,6 +28,7 @@ use crate::args::{Flow, Login};
 use crate::duration;
 use crate::error::{Failure, Result};
 use crate::exit::Exit;
+use crate::grant_lease::check_persistence;
 use crate::session::Session;
 use crate::text::rfc3339;
 
@@ -38,6 +39,10 @@ pub(super) async fn run(session: &Session, args: &Login) -> Result<()> {
     let grant = readable(session, Key::grant(session.profile()), args.force, &again).await?;
     let grant = grant.and_then(Contents::into_grant);
     let plan = Plan::resolve(session, args, stored.as_ref(), grant.as_ref()).await?;
+    if matches!(plan.flow, Flow::Code | Flow::Paste) {
+        // Before anybody is sent to a browser for what can't be kept.
+        check_persistence(&*session.store)?;
+    }
     refuse_other_client(session, args, stored.as_ref(), grant.as_ref(), &plan)?;
     // To its end: whoever waits for us goes on then.
     let _turn = match plan.flow {

@@ -180,8 +180,13 @@ pub(in crate::commands) fn unusable(setting: &str, why: impl fmt::Display) -> Fa
 
 /// The error that a setting is nowhere; it names every place that was looked at.
 pub(in crate::commands) fn missing(session: &Session, setting: &str, flag: &str) -> Failure {
+    missing_from(session, setting, flag, setting)
+}
+
+/// The same, of what the configuration file has under other keys.
+pub(in crate::commands) fn missing_from(session: &Session, setting: &str, flag: &str, keys: &str) -> Failure {
     let message = format!(
-        "{setting} is missing (looked in {flag}, {}, {setting} of [profiles.{profile}] in the configuration file, \
+        "{setting} is missing (looked in {flag}, {}, {keys} of [profiles.{profile}] in the configuration file, \
          profile {profile} in the store)",
         environment::name_of(setting),
         profile = session.profile(),

@@ -59,7 +59,8 @@ pub(in crate::commands) async fn resolve(session: &Session, args: &ClientArgs, w
 /// The error that there is no client secret anywhere.
 pub(in crate::commands) fn missing(session: &Session) -> Failure {
     let places = "--client-secret-stdin or --client-secret-file";
-    plan::missing(session, "client_secret", places).hint(
+    let keys = "client_secret_env or client_secret_file";
+    plan::missing_from(session, "client_secret", places, keys).hint(
         "give it with --client-secret-stdin < FILE, or name in the configuration file where it is: client_secret_env \
          or client_secret_file",
     )
