@@ -162,7 +162,8 @@ async fn replicas_that_answer_are_a_promise() {
 #[tokio::test]
 async fn writes_that_wait_hold_up_nobody() {
     let redis = Redis::start().unwrap();
-    let store = RedisStore::connect(&format!("{}?wait_replicas=1", redis.url()))
+    let patient = "wait_replicas=1&connect_timeout=2000&answer_timeout=4000";
+    let store = RedisStore::connect(&format!("{}?{patient}", redis.url()))
         .await
         .unwrap();
     let waiting: Vec<_> = (0..8)
