@@ -142,10 +142,7 @@ impl TokenStore for JsonStore {
 
     async fn list(&self, page: Page) -> Result<Listing, StoreError> {
         let document = self.document(Operation::List).await?;
-        match document.listed(self.clock.now()) {
-            Ok(listed) => Ok(Listing::of_sorted(listed.into_iter(), &page)),
-            Err((key, damage)) => Err(self.inner.shelf.damaged(&key, damage).at(Operation::List, NAME)),
-        }
+        Ok(Listing::of_sorted(document.listed(self.clock.now()), &page))
     }
 
     async fn try_lease(&self, key: &Key, id: &LeaseId, _ttl: Duration) -> Result<Lease, StoreError> {
