@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use auth_core::store::{
-    Listed, Page, RemoveIf, StoreError, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf,
+    Lease, LeaseId, Listed, Page, RemoveIf, StoreError, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf,
 };
 use store_sqlite::rusqlite::Connection;
 use store_sqlite::{SqliteConfig, SqliteStore};
@@ -50,14 +50,40 @@ async fn a_locked_database_is_waited_for_no_longer_than_said() {
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     assert!(shown(&error).contains("kept it locked for over 300 ms"), "{error}");
     assert!(waited >= patience && waited < patience * 20, "{waited:?}");
-    assert_eq!(
-        store.load(&key("a")).await.unwrap(),
-        Some(old.clone()),
-        "readers wait for nobody"
-    );
+    assert_eq!(store.load(&key("a")).await.unwrap(), Some(old.clone()));
 
     other.execute_batch("ROLLBACK").unwrap();
     store.save(&next, WriteIf::Matches(old.version())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_locked_database_holds_up_its_writers_alone_and_all_of_them_at_once() {
+    let (_folder, path) = fresh_path();
+    let old = put(&path, "a", "{}").await;
+    let patience = Duration::from_secs(2);
+    let store = SqliteStore::with_config(&SqliteConfig::new(&path).patience(patience)).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let begun = Instant::now();
+    let mut saves = tokio::task::JoinSet::new();
+    for number in 0..32 {
+        let (store, new) = (store.clone(), record(&format!("n{number}"), "{}", None));
+        saves.spawn(async move { store.save(&new, WriteIf::Absent).await });
+    }
+    // On a runtime of one thread: they have been asked for when this goes on.
+    tokio::task::yield_now().await;
+    assert_eq!(store.load(&key("a")).await.unwrap().as_ref(), Some(&old));
+    assert_eq!(store.list_all().await.unwrap(), [old.listed()]);
+    let lease = store.try_lease(&key("a"), &LeaseId::random(), patience).await;
+    assert_eq!(lease.unwrap(), Lease::Granted);
+    assert!(saves.try_join_next().is_none(), "they wait for the other connection");
+    for error in saves.join_all().await.into_iter().map(Result::unwrap_err) {
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
+    }
+    store.close().await.unwrap();
+    let waited = begun.elapsed();
+    assert!(waited >= patience && waited < patience * 4, "{waited:?}");
 }
 
 #[tokio::test]
