@@ -129,7 +129,9 @@ impl TokenStore for JsonStore {
 
     async fn remove(&self, key: &Key, when: RemoveIf) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        if self.document(Operation::Remove).await?.has_nothing(key, now) {
+        let is_absent = self.document(Operation::Remove).await?.has_nothing(key, now);
+        // What was removed before, but not from the disk, is gone when the writer says so.
+        if is_absent && !self.inner.shelf.is_unsynced() {
             return Ok(false);
         }
         let removed = self
