@@ -89,6 +89,10 @@ pub trait TokenStore: fmt::Debug + Send + Sync + 'static {
     /// Lists keys, versions and hints, page by page; never secrets. Records past
     /// `keep_until` are not listed.
     ///
+    /// - a record that can't be read: [by its key alone](Listed::damaged), so that it
+    ///   keeps nobody from the others; a [`load`](Self::load) says what is wrong with it;
+    /// - a name that is none of this version's keys, such as a newer one's: left out.
+    ///
     /// # Errors
     /// `Unsupported` where the store can't list, `Denied`, `Unavailable`.
     async fn list(&self, page: Page) -> Result<Listing, StoreError>;

@@ -1,6 +1,7 @@
 //! A file that is replaced whole or not at all, and is on the disk when the call
 //! returns.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,12 +10,15 @@ use std::path::{Path, PathBuf};
 
 use auth_core::secret::SecretBytes;
 use auth_core::store::local::{FILE_MODE, Place, keep_private, sync_folder, with_suffix};
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::document::Document;
 use crate::error::{Doing, Fault, ambiguous};
 
 const SUFFIX: &str = ".tmp";
+/// How many random letters and digits there are in the name of a file not yet renamed.
+const RANDOM: usize = 6;
 
 /// Puts this document in place of the file: a new file in the same folder, written,
 /// synced, renamed over the old. What the file is then. Its name is durable when
@@ -55,14 +59,12 @@ pub(crate) fn backup_of(path: &Path) -> PathBuf {
 }
 
 /// Removes what killed writers left. Only for the holder of the data lock: all
-/// writers hold it, so nobody is writing these.
+/// writers of this file hold it, so nobody is writing these.
 pub(crate) fn remove_leftovers(path: &Path, folder: &Path) {
     let prefix = prefix(path);
     let Ok(entries) = folder.read_dir() else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let left = name.as_bytes();
-        if left.starts_with(prefix.as_bytes()) && left.ends_with(SUFFIX.as_bytes()) {
+        if is_leftover(&entry.file_name(), &prefix) {
             match std::fs::remove_file(entry.path()) {
                 Ok(()) => tracing::debug!(path = %entry.path().display(), "removed what an interrupted write left"),
                 Err(error) => tracing::warn!(path = %entry.path().display(), %error, "an interrupted write left this"),
@@ -71,18 +73,21 @@ pub(crate) fn remove_leftovers(path: &Path, folder: &Path) {
     }
 }
 
+/// Whether it is named as our temporary files are. Those of a file whose name begins with
+/// this one's and goes on after a dot are not: they have another lock.
+fn is_leftover(name: &OsStr, prefix: &OsStr) -> bool {
+    let rest = name.as_bytes().strip_prefix(prefix.as_bytes());
+    let random = rest.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+    random.is_some_and(|random| random.len() == RANDOM && random.iter().all(u8::is_ascii_alphanumeric))
+}
+
 /// Makes the file's name durable.
 pub(crate) fn sync(place: &Place) -> Result<(), Fault> {
     sync_folder(&place.folder).map_err(|error| ambiguous(&place.file, error))
 }
 
 fn write_beside(path: &Path, document: &Document) -> io::Result<File> {
-    let temporary = tempfile::Builder::new()
-        .prefix(&prefix(path))
-        .suffix(SUFFIX)
-        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
-    // The umask can take bits away from what it was made with.
-    temporary.as_file().set_permissions(Permissions::from_mode(FILE_MODE))?;
+    let temporary = temporary_for(path)?;
     let mut pieces = Pieces::of(temporary.as_file());
     document.write_to(&mut pieces)?;
     pieces.flush()?;
@@ -101,19 +106,29 @@ pub(crate) fn holds(file: &File, document: &Document) -> io::Result<bool> {
 }
 
 fn copy(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = tempfile::Builder::new()
-        .prefix(&prefix(path))
-        .suffix(SUFFIX)
-        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
-    temporary.as_file().set_permissions(Permissions::from_mode(FILE_MODE))?;
+    let mut temporary = temporary_for(path)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map(drop).map_err(|failed| failed.error)
 }
 
-fn prefix(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    format!(".{}.", name.to_string_lossy())
+/// A file beside this one that only its owner can read.
+fn temporary_for(path: &Path) -> io::Result<NamedTempFile> {
+    let temporary = tempfile::Builder::new()
+        .prefix(&prefix(path))
+        .rand_bytes(RANDOM)
+        .suffix(SUFFIX)
+        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    // The umask can take bits away from what it was made with.
+    temporary.as_file().set_permissions(Permissions::from_mode(FILE_MODE))?;
+    Ok(temporary)
+}
+
+fn prefix(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    prefix
 }
 
 const PIECE: usize = 64 * 1024;
@@ -203,6 +218,35 @@ impl Write for Comparing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_was_left_of_this_very_file_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (short, long) = (folder.path().join("tokens"), folder.path().join("tokens.json"));
+        let mut kept = vec![
+            temporary_for(&long).unwrap().into_temp_path().keep().unwrap(),
+            folder.path().join(".tokens.hidden.tmp.tmp"),
+            folder.path().join(".tokens.tmp"),
+            folder.path().join("tokens"),
+        ];
+        for path in &kept[1..] {
+            std::fs::write(path, "").unwrap();
+        }
+        temporary_for(&short).unwrap().into_temp_path().keep().unwrap();
+        remove_leftovers(&short, folder.path());
+        let mut left: Vec<_> = folder
+            .path()
+            .read_dir()
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        left.sort();
+        kept.sort();
+        assert_eq!(left, kept);
+        remove_leftovers(&long, folder.path());
+        assert_eq!(folder.path().read_dir().unwrap().count(), 3);
+    }
 
     #[test]
     fn only_the_same_bytes_are_held() {

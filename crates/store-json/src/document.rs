@@ -167,20 +167,18 @@ impl Document {
 
     /// Every record's entry in a list, sorted by name; names of parts that this
     /// version does not know are left out.
-    pub(crate) fn listed(&self, now: Timestamp) -> Result<Vec<Listed>, (Key, RecordDamage)> {
+    pub(crate) fn listed(&self, now: Timestamp) -> impl Iterator<Item = Listed> {
         let named = self
             .records
             .iter()
             .filter_map(|(name, entry)| Some((name.parse::<Key>().ok()?, entry)));
-        let mut listed = Vec::with_capacity(self.records.len());
-        for (key, entry) in named.filter(|(key, _)| !key.is_lease()) {
-            match &entry.head {
-                Ok(head) if head.lives(now) => listed.push(Listed::new(key, head.version, head.hints.clone())),
-                Ok(_) => {}
-                Err(damage) => return Err((key, *damage)),
-            }
-        }
-        Ok(listed)
+        named
+            .filter(|(key, _)| !key.is_lease())
+            .filter_map(move |(key, entry)| match &entry.head {
+                Ok(head) if head.lives(now) => Some(Listed::new(key, head.version, head.hints.clone())),
+                Ok(_) => None,
+                Err(_) => Some(Listed::damaged(key)),
+            })
     }
 
     /// Puts this record in the place of the one under its key.
@@ -298,7 +296,7 @@ mod tests {
         ] {
             assert!(next.contains(kept), "{kept} is lost: {next}");
         }
-        assert_eq!(document.listed(NOW).map_or(0, |listed| listed.len()), 1);
+        assert_eq!(document.listed(NOW).count(), 1);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(crate) struct Shelf {
     reads: AtomicU64,
     writes: AtomicU64,
     swept: AtomicBool,
+    /// Whether what was written last may not be under its name on the disk yet.
+    unsynced: AtomicBool,
 }
 
 struct Seen {
@@ -67,6 +69,7 @@ impl Shelf {
             reads: AtomicU64::default(),
             writes: AtomicU64::default(),
             swept: AtomicBool::default(),
+            unsynced: AtomicBool::default(),
         }
     }
 
@@ -111,7 +114,7 @@ impl Shelf {
     }
 
     /// Replaces the file. Blocks.
-    pub(crate) fn write(&self, _lock: &DataLock, document: Document) -> Result<(), Fault> {
+    pub(crate) fn write(&self, lock: &DataLock, document: Document) -> Result<(), Fault> {
         if !self.swept.swap(true, Ordering::Relaxed) {
             atomic_file::remove_leftovers(&self.place.file, &self.place.folder);
         }
@@ -120,9 +123,23 @@ impl Shelf {
             Layout::Own => atomic_file::replace(&self.place.file, &document)?,
             Layout::Pancloud => atomic_file::overwrite(&self.place.file, &document)?,
         };
+        self.unsynced.store(true, Ordering::Release);
         // Readers find it under its name already: they need not read it while its folder is synced.
         self.keep(Seen::new(&found, Arc::new(document)));
-        atomic_file::sync(&self.place)
+        self.sync(lock)
+    }
+
+    /// Makes durable what was written last. Blocks.
+    pub(crate) fn sync(&self, _lock: &DataLock) -> Result<(), Fault> {
+        atomic_file::sync(&self.place)?;
+        self.unsynced.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether what this handle wrote last may not be on the disk: it is being synced, or
+    /// could not be.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.unsynced.load(Ordering::Acquire)
     }
 
     /// A record that can't be used.

@@ -11,7 +11,6 @@ use auth_core::store::{RemoveIf, StoreErrorKind, WriteIf};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::atomic_file;
 use crate::document::Document;
 use crate::error::Fault;
 use crate::lock::DataLock;
@@ -137,8 +136,8 @@ fn commit(shelf: &Shelf, requests: &[Request]) -> Result<Vec<Result<bool, Fault>
             document.sweep(request.now);
         }
         shelf.write(&lock, document)?;
-    } else if outcomes.iter().any(|outcome| matches!(outcome, Ok(Outcome::Present))) {
-        atomic_file::sync(shelf.place())?;
+    } else if shelf.is_unsynced() || outcomes.iter().any(|outcome| matches!(outcome, Ok(Outcome::Present))) {
+        shelf.sync(&lock)?;
     }
     let was_there = |outcome| !matches!(outcome, Outcome::Absent);
     Ok(outcomes.into_iter().map(|outcome| outcome.map(was_there)).collect())

@@ -65,8 +65,11 @@ pub async fn keys_in_use(store: &KmsStore) -> Result<KeysInUse, StoreError> {
     loop {
         let listing = store.list(page).await?;
         for entry in listing.entries {
-            if let Some(stored) = stored(store, &entry.key).await? {
-                found.add(&stored);
+            match stored(store, &entry.key).await {
+                Ok(Some(stored)) => found.add(&stored),
+                Ok(None) => {}
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => found.unknown += 1,
+                Err(error) => return Err(error),
             }
         }
         match listing.next {

@@ -39,6 +39,11 @@ impl Names {
         format!("{}:{key}", self.namespace)
     }
 
+    /// The key that a record's document is named by.
+    pub(crate) fn key_text<'d>(&self, document: &'d Document) -> Option<&'d str> {
+        text(document, "_id")?.strip_prefix(&self.record(""))
+    }
+
     /// The name of a lease's document.
     pub(crate) fn lease(&self, key: &str) -> String {
         format!("{}!{key}", self.namespace)
@@ -116,16 +121,15 @@ pub(crate) fn stored(document: &Document, key: &Key) -> Result<(Version, Option<
     Ok((version.ok_or_else(|| damaged(key, VERSION))?, until(document, key)?))
 }
 
-/// The entry of a list in a document.
-pub(crate) fn listed(document: &Document, names: &Names) -> Result<Listed, Fault> {
-    let key: Option<Key> = text(document, KEY).and_then(|text| text.parse().ok());
-    let is_named = |key: &Key| text(document, "_id") == Some(&names.record(&key.to_string()));
-    let key = key
-        .filter(is_named)
-        .ok_or_else(|| Fault::corrupt("a document's key is not its name: mend or remove it"))?;
-    let (version, _) = stored(document, &key)?;
-    let hints = hints(document).ok_or_else(|| damaged(&key, HINTS))?;
-    Ok(Listed::new(key, version, hints))
+/// The entry of a list in a document; `None` if its name is no key that this version
+/// knows.
+pub(crate) fn listed(document: &Document, names: &Names) -> Option<Listed> {
+    let key: Key = names.key_text(document)?.parse().ok()?;
+    let is_named = text(document, KEY).is_some_and(|text| key.is_text(text));
+    Some(match (stored(document, &key), hints(document)) {
+        (Ok((version, _)), Some(hints)) if is_named => Listed::new(key, version, hints),
+        _ => Listed::damaged(key),
+    })
 }
 
 /// A time as the server has it.
@@ -180,7 +184,7 @@ mod tests {
         let (given, names) = given();
         let document = RecordDocument::of(&given, &names).unwrap();
         assert_eq!(document.get().get_str("_id").unwrap(), "n:default#grant");
-        assert_eq!(listed(document.get(), &names).unwrap(), given.listed());
+        assert_eq!(listed(document.get(), &names), Some(given.listed()));
         assert_eq!(record(document.get().clone(), given.key()).unwrap(), given);
     }
 
@@ -193,8 +197,18 @@ mod tests {
         for field in [KEY, VERSION, HINTS, BODY, UNTIL] {
             let mut damaged = document.clone();
             damaged.insert(field, 5);
+            if field != BODY {
+                assert_eq!(
+                    listed(&damaged, &names),
+                    Some(Listed::damaged(given.key().clone())),
+                    "{field}"
+                );
+            }
             faults.push(record(damaged, given.key()).unwrap_err());
         }
+        let mut newer = document.clone();
+        newer.insert("_id", "n:default#novel");
+        assert_eq!(listed(&newer, &names), None);
         for fault in faults {
             assert_eq!(fault.kind(), StoreErrorKind::Corrupt);
             let error = fault.at(Operation::Load);

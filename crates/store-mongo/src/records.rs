@@ -111,15 +111,17 @@ impl Records {
             .max_time(self.largest_time)
             .await
             .map_err(failed)?;
-        let mut entries = Vec::new();
-        while cursor.advance().await.map_err(failed)? {
+        let (mut entries, mut last) = (Vec::new(), None);
+        for _ in 0..limit {
+            if !cursor.advance().await.map_err(failed)? {
+                return Ok(Listing::new(entries, None));
+            }
             let document = cursor.deserialize_current().map_err(failed)?;
-            entries.push(documents::listed(&document, &self.names)?);
+            entries.extend(documents::listed(&document, &self.names));
+            last = self.names.key_text(&document).map(str::to_owned);
         }
-        let has_more = entries.len() > limit;
-        entries.truncate(limit);
-        let last = entries.last().filter(|_| has_more).map(|entry| entry.key.to_string());
-        Ok(Listing::new(entries, last))
+        let has_more = cursor.advance().await.map_err(failed)?;
+        Ok(Listing::new(entries, last.filter(|_| has_more)))
     }
 
     pub(crate) fn named(&self, key: &Key) -> Document {

@@ -97,7 +97,8 @@ impl SqliteConfig {
         Ok(self)
     }
 
-    /// How long to wait while others write; 10 seconds, unless said otherwise.
+    /// How long a write waits while others write, from when it is asked for, or from
+    /// when one before it got through; 10 seconds, unless said otherwise.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self

@@ -5,15 +5,15 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use auth_core::clock::Timestamp;
 use auth_core::store::StoreErrorKind;
 use auth_core::store::local::{Doing, FILE_MODE, Fault, Place, keep_path_private, sync_folder, with_suffix};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Stop;
 use crate::format;
+use crate::patience::{Asked, Patience};
 use crate::records::Records;
 use crate::transaction::{Access, Transaction};
 
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Database {
     place: Arc<Place>,
     namespace: String,
-    patience: Duration,
+    patience: Patience,
     /// Whether the connection is a caller's, which can't be opened again.
     given: bool,
     state: State,
@@ -56,7 +56,7 @@ impl Database {
         Self {
             place,
             namespace,
-            patience,
+            patience: Patience::new(patience),
             given: false,
             state: State::Closed,
         }
@@ -77,7 +77,7 @@ impl Database {
     /// Reads from one state of the database; `None` if there is no database.
     pub(crate) fn read<T>(
         &mut self,
-        now: Timestamp,
+        asked: Asked,
         work: impl FnOnce(&Records<'_>) -> Result<T, Stop>,
     ) -> Result<Option<T>, Fault> {
         let found = Identity::at(&self.place.file)?;
@@ -85,17 +85,17 @@ impl Database {
             self.close();
             return Ok(None);
         }
-        self.transact(found, Access::Read, now, work).map(Some)
+        self.transact(found, Access::Read, asked, work).map(Some)
     }
 
     /// Changes the database, which is made if absent: all of it or nothing.
     pub(crate) fn write<T>(
         &mut self,
-        now: Timestamp,
+        asked: Asked,
         work: impl FnOnce(&Records<'_>) -> Result<T, Stop>,
     ) -> Result<T, Fault> {
         let found = Identity::at(&self.place.file)?;
-        let written = self.transact(found, Access::Write, now, work)?;
+        let written = self.transact(found, Access::Write, asked, work)?;
         let found = Identity::at(&self.place.file)?;
         match &self.state {
             State::Open(open) if found != Some(open.file) => Err(Fault::new(
@@ -110,21 +110,26 @@ impl Database {
         &mut self,
         found: Option<Identity>,
         access: Access,
-        now: Timestamp,
+        asked: Asked,
         work: impl FnOnce(&Records<'_>) -> Result<T, Stop>,
     ) -> Result<T, Fault> {
+        self.patience.begin(asked);
         self.ensure_open(found)?;
         let State::Open(open) = &self.state else {
             return Err(missing(&self.place.file));
         };
-        let (file, patience) = (&self.place.file, self.patience);
+        let (file, patience) = (&self.place.file, self.patience.whole());
         let failed = |error: rusqlite::Error| Stop::from(error).fault(file, patience);
+        open.connection.busy_timeout(self.patience.left()).map_err(failed)?;
         let transaction = Transaction::begin(&open.connection, access).map_err(failed)?;
+        if access == Access::Write {
+            self.patience.renew();
+        }
         let outcome = format::check_unchanged(&open.connection).and_then(|()| {
             work(&Records {
                 connection: &open.connection,
                 namespace: &self.namespace,
-                now,
+                now: asked.now,
             })
         });
         let done = outcome.map_err(|stop| stop.fault(file, patience))?;
@@ -189,7 +194,7 @@ impl Database {
     fn prepared(&self, mut connection: Connection) -> Result<Open, Fault> {
         let before = Identity::at(&self.place.file)?.ok_or_else(|| missing(&self.place.file))?;
         // First of all: what follows may have to wait.
-        let waits = connection.busy_timeout(self.patience);
+        let waits = connection.busy_timeout(self.patience.left());
         waits.map_err(|error| self.fault(error.into()))?;
         // Before anything that would change another program's database, or its mode.
         let current = self.patiently(|| format::is_current(&mut connection))?;
@@ -206,10 +211,9 @@ impl Database {
 
     /// Where waiting could be for ever SQLite does not wait: it says so at once.
     fn patiently<T>(&self, mut attempt: impl FnMut() -> Result<T, Stop>) -> Result<T, Fault> {
-        let begun = Instant::now();
         loop {
             match attempt() {
-                Err(stop) if stop.is_busy() && begun.elapsed() < self.patience => std::thread::sleep(PAUSE),
+                Err(stop) if stop.is_busy() && !self.patience.left().is_zero() => std::thread::sleep(PAUSE),
                 outcome => return outcome.map_err(|stop| self.fault(stop)),
             }
         }
@@ -226,7 +230,7 @@ impl Database {
     }
 
     fn fault(&self, stop: Stop) -> Fault {
-        stop.fault(&self.place.file, self.patience)
+        stop.fault(&self.place.file, self.patience.whole())
     }
 }
 

@@ -4,6 +4,7 @@ mod config;
 mod database;
 mod error;
 mod format;
+mod patience;
 mod records;
 mod store;
 mod transaction;

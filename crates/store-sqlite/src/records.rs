@@ -95,15 +95,16 @@ impl Records<'_> {
             ":namespace": self.namespace, ":after": page.cursor.as_deref().unwrap_or_default(),
             ":now": self.now.unix_millis(), ":limit": limit,
         })?;
-        let mut entries = Vec::new();
-        while let Some(row) = rows.next()? {
-            if entries.len() == page.limit {
-                let next = entries.last().map(|last: &Listed| last.key.to_string());
-                return Ok(Listing::new(entries, next));
-            }
-            entries.push(listed(row)?);
+        let (mut entries, mut last) = (Vec::new(), None);
+        for _ in 0..page.limit {
+            let Some(row) = rows.next()? else {
+                return Ok(Listing::new(entries, None));
+            };
+            entries.extend(listed(row));
+            last = text(row, "key").map(str::to_owned).or(last);
         }
-        Ok(Listing::new(entries, None))
+        let next = rows.next()?.and(last);
+        Ok(Listing::new(entries, next))
     }
 
     fn update(&self, record: &Record, expected: Version) -> Result<usize, Stop> {
@@ -148,10 +149,13 @@ fn record(key: &Key, row: &Row<'_>) -> Result<Record, Stop> {
     ))
 }
 
-fn listed(row: &Row<'_>) -> Result<Listed, Stop> {
-    let key = text(row, "key").and_then(|key| key.parse().ok());
-    let key = key.ok_or_else(|| damaged(row, "its key is none"))?;
-    Ok(Listed::new(key, version(row)?, hints(row)?))
+/// `None` for a key that this version does not know.
+fn listed(row: &Row<'_>) -> Option<Listed> {
+    let key: Key = text(row, "key")?.parse().ok()?;
+    Some(match (version(row), hints(row)) {
+        (Ok(version), Ok(hints)) => Listed::new(key, version, hints),
+        _ => Listed::damaged(key),
+    })
 }
 
 fn version(row: &Row<'_>) -> Result<Version, Stop> {

@@ -19,10 +19,11 @@ use rusqlite::Connection;
 use crate::config::SqliteConfig;
 use crate::database::Database;
 use crate::error::NAME;
+use crate::patience::Asked;
 use crate::worker::Worker;
 
 /// Tokens in a SQLite database. Clones are the same handle: they share the
-/// connection, its thread, and the leases held.
+/// connections, their threads, and the leases held.
 #[derive(Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
@@ -32,7 +33,11 @@ pub struct SqliteStore {
 struct Inner {
     place: Arc<Place>,
     namespace: String,
-    worker: Worker<Database>,
+    writer: Worker<Database>,
+    /// Reads, and the locks of leases: they wait for no write.
+    reader: Worker<Database>,
+    /// Whether the writer has a connection of the caller's, and so the only one.
+    is_given: bool,
     leases: Leases,
 }
 
@@ -62,14 +67,15 @@ impl SqliteStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn with_config(config: &SqliteConfig) -> Result<Self, StoreError> {
-        Self::start(config, |database| database).map_err(|fault| fault.at(Operation::Open, NAME))
+        Self::start(config, None).map_err(|fault| fault.at(Operation::Open, NAME))
     }
 
     /// Through this connection to a database file, with what was set on it: a key for
     /// a SQLite that encrypts, a limit. How it waits, journals and syncs is set here.
     ///
     /// The store can't open it again: it ends when it is closed, or if the file is
-    /// replaced or removed.
+    /// replaced or removed. Nor can it open another: reads wait for the writes before
+    /// them here.
     ///
     /// # Errors
     /// As [`open`](Self::open), and `Invalid` if the database has no file.
@@ -79,7 +85,7 @@ impl SqliteStore {
             Fault::invalid("a database without a file can't be shared: use the memory store").at(Operation::Open, NAME)
         })?;
         let config = SqliteConfig::new(path).create(false);
-        Self::start(&config, |database| database.given(connection)).map_err(|fault| fault.at(Operation::Open, NAME))
+        Self::start(&config, Some(connection)).map_err(|fault| fault.at(Operation::Open, NAME))
     }
 
     /// The same, judging `keep_until` by this clock.
@@ -92,13 +98,16 @@ impl SqliteStore {
     /// moved, say. The next call opens it again.
     ///
     /// # Errors
-    /// `Unavailable` if its thread has ended.
+    /// `Unavailable` if a thread of it has ended.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.run(Operation::Open, |database| {
-            database.close();
-            Ok(())
-        })
-        .await
+        for worker in [&self.inner.reader, &self.inner.writer] {
+            let closed = run(worker, Operation::Open, |database| {
+                database.close();
+                Ok(())
+            });
+            closed.await?;
+        }
+        Ok(())
     }
 
     /// The file.
@@ -127,36 +136,36 @@ impl TokenStore for SqliteStore {
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let (key, now) = (key.clone(), self.clock.now());
-        let found = self.run(Operation::Load, move |database| {
-            database.read(now, |records| records.load(&key))
+        let (key, asked) = (key.clone(), self.asked());
+        let found = run(self.reads(), Operation::Load, move |database| {
+            database.read(asked, |records| records.load(&key))
         });
         Ok(found.await?.flatten())
     }
 
     async fn save(&self, record: &Record, when: WriteIf) -> Result<(), StoreError> {
-        let (record, now) = (record.clone(), self.clock.now());
-        self.run(Operation::Save, move |database| {
-            database.write(now, |records| records.save(&record, when))
+        let (record, asked) = (record.clone(), self.asked());
+        run(&self.inner.writer, Operation::Save, move |database| {
+            database.write(asked, |records| records.save(&record, when))
         })
         .await
     }
 
     async fn remove(&self, key: &Key, when: RemoveIf) -> Result<bool, StoreError> {
-        let (key, now) = (key.clone(), self.clock.now());
-        self.run(Operation::Remove, move |database| {
-            match database.read(now, |records| records.version(&key))?.flatten() {
+        let (key, asked) = (key.clone(), self.asked());
+        run(&self.inner.writer, Operation::Remove, move |database| {
+            match database.read(asked, |records| records.version(&key))?.flatten() {
                 None => Ok(false),
-                Some(_) => database.write(now, |records| records.remove(&key, when)),
+                Some(_) => database.write(asked, |records| records.remove(&key, when)),
             }
         })
         .await
     }
 
     async fn list(&self, page: Page) -> Result<Listing, StoreError> {
-        let now = self.clock.now();
-        let listing = self.run(Operation::List, move |database| {
-            database.read(now, |records| records.list(&page))
+        let asked = self.asked();
+        let listing = run(self.reads(), Operation::List, move |database| {
+            database.read(asked, |records| records.list(&page))
         });
         Ok(listing.await?.unwrap_or_default())
     }
@@ -166,7 +175,9 @@ impl TokenStore for SqliteStore {
             return Ok(answer);
         }
         let (place, name) = (self.inner.place.clone(), self.lease_name(key));
-        let locked = self.run(Operation::Lease, move |_| try_lock(&place.lease(&name)?));
+        let locked = run(&self.inner.reader, Operation::Lease, move |_| {
+            try_lock(&place.lease(&name)?)
+        });
         Ok(self.inner.leases.keep(key, id, locked.await?))
     }
 
@@ -182,30 +193,49 @@ impl TokenStore for SqliteStore {
 }
 
 impl SqliteStore {
-    fn start(config: &SqliteConfig, through: impl FnOnce(Database) -> Database) -> Result<Self, Fault> {
+    fn start(config: &SqliteConfig, given: Option<Connection>) -> Result<Self, Fault> {
         let place = Arc::new(Place::resolve(&config.file)?);
-        let database = Database::new(place.clone(), config.namespace.clone(), config.patience);
+        let database = || Database::new(place.clone(), config.namespace.clone(), config.patience);
+        let is_given = given.is_some();
+        let written = match given {
+            Some(connection) => database().given(connection),
+            None => database(),
+        };
         Ok(Self {
             inner: Arc::new(Inner {
-                place,
                 namespace: config.namespace.clone(),
-                worker: Worker::start(through(database))?,
+                writer: Worker::start(written)?,
+                reader: Worker::start(database())?,
+                is_given,
                 leases: Leases::default(),
+                place,
             }),
             clock: Arc::new(SystemClock),
         })
     }
 
+    fn asked(&self) -> Asked {
+        Asked::at(self.clock.now())
+    }
+
+    fn reads(&self) -> &Worker<Database> {
+        if self.inner.is_given {
+            &self.inner.writer
+        } else {
+            &self.inner.reader
+        }
+    }
+
     fn lease_name(&self, key: &Key) -> String {
         format!("{}.{}", self.inner.namespace, key.digest())
     }
+}
 
-    async fn run<T, F>(&self, operation: Operation, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Database) -> Result<T, Fault> + Send + 'static,
-    {
-        let outcome = self.inner.worker.run(operation, work).await;
-        outcome.map_err(|fault| fault.at(operation, NAME))
-    }
+async fn run<T, F>(worker: &Worker<Database>, operation: Operation, work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Database) -> Result<T, Fault> + Send + 'static,
+{
+    let outcome = worker.run(operation, work).await;
+    outcome.map_err(|fault| fault.at(operation, NAME))
 }

@@ -165,15 +165,28 @@ impl Listing {
 pub struct Listed {
     /// The key.
     pub key: Key,
-    /// The stored version.
-    pub version: Version,
-    /// What may be known without reading the record.
+    /// The stored version; `None` if the record is damaged.
+    pub version: Option<Version>,
+    /// What may be known without reading the record; nothing if it is damaged.
     pub hints: Hints,
 }
 
 impl Listed {
-    /// An entry.
+    /// The entry of a record.
     pub fn new(key: Key, version: Version, hints: Hints) -> Self {
-        Self { key, version, hints }
+        Self {
+            key,
+            version: Some(version),
+            hints,
+        }
+    }
+
+    /// The entry of something under this key that can't be read.
+    pub fn damaged(key: Key) -> Self {
+        Self {
+            key,
+            version: None,
+            hints: Hints::default(),
+        }
     }
 }

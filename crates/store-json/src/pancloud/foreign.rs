@@ -54,7 +54,9 @@ fn adopt_client(key: &Key, fields: &Fields, records: &mut Records) {
     put(key, before, &Contents::from(client), fields, records);
 }
 
-/// The login goes on, whatever we had noted of refreshes under way.
+/// The login goes on, whatever we had noted of refreshes under way. Where it had ended, or
+/// was about to move elsewhere with another refresh token, this is another login, which
+/// stays here.
 fn adopt_grant(profile: &Profile, fields: &Fields, records: &mut Records) {
     let key = Key::grant(profile);
     let client = match contents(records, &Key::client(profile)) {
@@ -68,8 +70,15 @@ fn adopt_grant(profile: &Profile, fields: &Fields, records: &mut Records) {
     };
     let name = fields.refresh_token.as_ref().map_or("static", |_| "authorization_code");
     let mut grant = stored.unwrap_or_else(|| GrantRecord::new(Recipe::new(name, Target::new()), binding.clone()));
-    if let Some(login_id) = login_id(profile).filter(|_| before.is_none()) {
-        grant.login_id = login_id;
+    let is_other_token = grant.refresh_token != fields.refresh_token;
+    let is_anew = grant.ended.is_some() || (grant.departure.is_some() && is_other_token);
+    if before.is_none() || is_anew {
+        let earlier = before.map(|_| grant.login_id);
+        grant.login_id = login_id(profile, earlier).unwrap_or(grant.login_id);
+        grant.departure = None;
+    }
+    if is_other_token {
+        grant.refresh_expires_at = None;
     }
     grant.binding = binding;
     name.clone_into(&mut grant.recipe.grant);
@@ -97,9 +106,11 @@ fn put(key: &Key, before: Option<Version>, contents: &Contents, fields: &Fields,
     records.insert(key.to_string().into(), Arc::new(Entry::of(&record, None)));
 }
 
-/// The login that was there before we came: the same for whoever reads it.
-fn login_id(profile: &Profile) -> Option<LoginId> {
-    let digest = digest(["login", profile.as_str()].into_iter());
+/// A login that pancloud made, before we came or after this earlier one: the same for
+/// whoever reads it, also after pancloud has refreshed it.
+fn login_id(profile: &Profile, earlier: Option<LoginId>) -> Option<LoginId> {
+    let earlier = earlier.map(|earlier| earlier.to_string());
+    let digest = digest(["login", profile.as_str()].into_iter().chain(earlier.as_deref()));
     let (first, _) = digest.split_first_chunk()?;
     let text = format!("{:032x}", u128::from_be_bytes(*first));
     serde_json::from_value(text.into()).ok()

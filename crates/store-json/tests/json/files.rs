@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use auth_core::store::{Lease, LeaseId, RemoveIf, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf};
+use auth_core::store::{
+    Lease, LeaseId, Listed, RemoveIf, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf,
+};
 use store_json::{JsonConfig, JsonStore};
 
 use crate::given::{fresh_path, key, put, record};
@@ -78,13 +80,16 @@ async fn one_damaged_record_leaves_the_others() {
             .await
             .unwrap_err(),
         store.remove(&key("bad"), RemoveIf::Any).await.unwrap_err(),
-        store.list_all().await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), StoreErrorKind::Corrupt);
         let text = format!("{error} {error:?}");
         assert!(text.contains("bad#grant, line 3, column"), "{text}");
         assert!(!text.contains(CANARY), "{text}");
     }
+    assert_eq!(
+        store.list_all().await.unwrap(),
+        [Listed::damaged(key("bad")), newer.listed()]
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use auth_core::clock::Timestamp;
 use auth_core::key::Key;
@@ -9,11 +10,12 @@ use auth_core::profile::Profile;
 use auth_core::provider;
 use auth_core::record::AccessEntry;
 use auth_core::record::{
-    Binding, ClientRecord, Contents, GrantRecord, Hints, Mark, Recipe, Record, TokenRecord, Version,
+    Binding, ClientRecord, Contents, Departure, GrantRecord, Hints, Mark, Recipe, Record, TokenRecord, Version,
 };
 use auth_core::secret::Secret;
 use auth_core::store::{RemoveIf, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf};
 use auth_core::target::Target;
+use auth_core::transfer::{Place, Transfer, TransferError, TransferReport};
 use store_json::{JsonConfig, JsonStore};
 
 const THEIRS: &str = r#"{
@@ -56,6 +58,23 @@ async fn grant(store: &JsonStore) -> (Version, GrantRecord) {
 fn field(path: &Path, number: &str, name: &str) -> serde_json::Value {
     let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     file["profiles"][number][name].clone()
+}
+
+/// As pancloud does, after a login or a refresh.
+fn set_refresh_token(path: &Path, token: &str) {
+    set_field(path, "refresh_token", token);
+}
+
+fn set_field(path: &Path, name: &str, value: &str) {
+    let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    file["profiles"]["1"][name] = value.into();
+    std::fs::write(path, file.to_string()).unwrap();
+}
+
+async fn transfer(from: &JsonStore, to: &JsonStore) -> Result<Option<TransferReport>, TransferError> {
+    let place = |store: &JsonStore, label| Place::new(Arc::new(store.clone()), label);
+    let transfer = Transfer::new(place(from, "pancloud"), place(to, "other"));
+    transfer.profile(&profile(), &profile()).await
 }
 
 #[tokio::test]
@@ -147,11 +166,9 @@ async fn what_pancloud_writes_later_counts() {
         .await
         .unwrap();
 
-    let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    file["profiles"]["1"]["refresh_token"] = "theirs".into();
+    set_refresh_token(&path, "theirs");
     // {"exp": 4102444800}
-    file["profiles"]["1"]["access_token"] = "e30.eyJleHAiOjQxMDI0NDQ4MDB9.x".into();
-    std::fs::write(&path, file.to_string()).unwrap();
+    set_field(&path, "access_token", "e30.eyJleHAiOjQxMDI0NDQ4MDB9.x");
     let (now, read) = grant(&store).await;
     assert!(now.generation() > ours.generation());
     assert_eq!(
@@ -163,9 +180,67 @@ async fn what_pancloud_writes_later_counts() {
     let late = Contents::from(GrantRecord::new(Recipe::new("static", Target::new()), read.binding));
     let error = store.save_contents(&key, &late, Some(ours), None).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Conflict);
+    let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     file["profiles"].as_object_mut().unwrap().remove("1");
     std::fs::write(&path, file.to_string()).unwrap();
     assert!(store.list_all().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_login_after_a_move_is_a_new_one_that_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials.json");
+    std::fs::write(&path, THEIRS).unwrap();
+    let (store, other) = (open(&path), JsonStore::open(folder.path().join("other.json")).unwrap());
+    let (_, first) = grant(&store).await;
+    transfer(&store, &other).await.unwrap();
+    assert!(grant(&store).await.1.ended.is_some());
+    assert_eq!(grant(&other).await.1.login_id, first.login_id);
+
+    set_refresh_token(&path, "second");
+    let (_, second) = grant(&store).await;
+    assert_eq!(second.refresh_token, Some(Secret::new("second")));
+    assert_eq!((&second.departure, second.ended), (&None, None));
+    assert_ne!(second.login_id, first.login_id);
+    set_refresh_token(&path, "third");
+    let (_, third) = grant(&open(&path)).await;
+    assert_eq!(third.login_id, second.login_id, "pancloud refreshed it");
+
+    // The same move again would replace the first login, which nobody allowed.
+    let refused = transfer(&store, &other).await.unwrap_err();
+    assert!(matches!(refused, TransferError::Occupied { .. }), "{refused:?}");
+    assert_eq!(field(&path, "1", "refresh_token"), "third");
+    assert_eq!(grant(&store).await.1, third);
+}
+
+#[tokio::test]
+async fn a_move_that_broke_off_goes_on_unless_pancloud_has_another_refresh_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials.json");
+    std::fs::write(&path, THEIRS).unwrap();
+    let (store, other) = (open(&path), JsonStore::open(folder.path().join("other.json")).unwrap());
+    let (version, mut leaving) = grant(&store).await;
+    let now = Timestamp::from_unix_seconds(1_800_000_000);
+    let (key, copy) = (Key::grant(&profile()), leaving.clone());
+    other.save_contents(&key, &copy.into(), None, None).await.unwrap();
+    leaving.departure = Some(Departure::new(format!("other, profile {}", profile()), now));
+    leaving.refresh_expires_at = Some(now);
+    let contents = leaving.clone().into();
+    store.save_contents(&key, &contents, Some(version), None).await.unwrap();
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    set_field(&path, "access_token", "more");
+    let (_, read) = grant(&store).await;
+    assert_eq!((read.departure, read.login_id), (leaving.departure, leaving.login_id));
+    std::fs::write(&path, text).unwrap();
+
+    set_refresh_token(&path, "second");
+    let (_, second) = grant(&store).await;
+    assert_eq!((&second.departure, second.refresh_expires_at), (&None, None));
+    assert_ne!(second.login_id, leaving.login_id);
+    let refused = transfer(&store, &other).await.unwrap_err();
+    assert!(matches!(refused, TransferError::Occupied { .. }), "{refused:?}");
+    assert_eq!(field(&path, "1", "refresh_token"), "second");
 }
 
 #[tokio::test]

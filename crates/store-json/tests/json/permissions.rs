@@ -156,6 +156,15 @@ async fn an_unreadable_file_says_so_to_a_plain_user() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
+#[test]
+fn a_removal_that_was_not_synced_is_not_done_when_it_is_asked_for_again() {
+    let (folder, path) = fresh_path();
+    if am_root() {
+        chown(folder.path(), Some(UNPRIVILEGED_USER), Some(UNPRIVILEGED_USER)).unwrap();
+    }
+    succeeds(Job::RemoveUnsynced.at(&path).unprivileged());
+}
+
 /// Reading and writing are denied, in these words.
 async fn refuses(store: &JsonStore, words: &str) {
     let saved = store.save(&record("new", "{}", None), WriteIf::Absent).await;

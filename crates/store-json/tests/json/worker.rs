@@ -1,10 +1,12 @@
 //! Other processes: this test binary, started again to do one job.
 
+use std::fs::{self, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
+use auth_core::store::{Lease, LeaseId, RemoveIf, StoreErrorKind, TokenStore as _, WriteIf};
 use store_json::JsonStore;
 use store_testkit::process::ProcessBuilder;
 use store_testkit::{LONG_RUN, counting, extent};
@@ -27,6 +29,8 @@ pub(crate) enum Job {
     HoldLease,
     /// Finds that the file can't be read.
     IsDenied,
+    /// Removes a record where the folder can't be synced.
+    RemoveUnsynced,
     /// Writes without end.
     Rewrite,
     /// Saves a record and takes a lease.
@@ -43,6 +47,7 @@ fn arrives() {
         Job::Count,
         Job::HoldLease,
         Job::IsDenied,
+        Job::RemoveUnsynced,
         Job::Rewrite,
         Job::SaveAndLease,
     ]
@@ -67,6 +72,7 @@ impl Job {
             Self::Count => counting::count(&JsonStore::open(path).unwrap(), Duration::ZERO).await,
             Self::HoldLease => hold_lease(path).await,
             Self::IsDenied => is_denied(path).await,
+            Self::RemoveUnsynced => remove_unsynced(path).await,
             Self::Rewrite => rewrite(path).await,
             Self::SaveAndLease => save_and_lease(path).await,
         }
@@ -106,6 +112,24 @@ async fn is_denied(path: &Path) {
             "{text}"
         );
     }
+}
+
+async fn remove_unsynced(path: &Path) {
+    let store = JsonStore::open(path).unwrap();
+    let set_mode = |mode| fs::set_permissions(path.parent().unwrap(), Permissions::from_mode(mode)).unwrap();
+    for name in ["a", "b"] {
+        put(path, name, "{}").await;
+    }
+    // Files in it can be replaced, but it can't be opened.
+    set_mode(0o300);
+    for attempt in ["the removal", "the same again"] {
+        let error = store.remove(&key("a"), RemoveIf::Any).await.expect_err(attempt);
+        assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{attempt}: {error}");
+        assert_eq!(store.load(&key("a")).await.unwrap(), None, "it was replaced");
+    }
+    set_mode(0o700);
+    assert!(!store.remove(&key("a"), RemoveIf::Any).await.unwrap());
+    assert!(store.remove(&key("b"), RemoveIf::Any).await.unwrap());
 }
 
 async fn rewrite(path: &Path) {

@@ -8,6 +8,7 @@ use auth_core::profile::Profile;
 use auth_core::record::{Binding, Contents, GrantRecord, Recipe};
 use auth_core::store::{MemoryStore, StoreErrorKind, TokenStore as _, TokenStoreExt as _};
 use auth_core::target::Target;
+use store_json::JsonStore;
 use store_kms::{KmsStore, LocalKeys, keys_in_use, rewrap};
 
 use crate::given::{local_key, record};
@@ -125,6 +126,31 @@ async fn a_rewrap_goes_on_and_tells_what_it_could_not_move() {
         let (_, contents) = strict.load_contents(&key).await.unwrap().unwrap();
         assert_eq!(contents.into_grant().unwrap().refresh_token.unwrap().expose(), name);
     }
+}
+
+#[tokio::test]
+async fn what_the_store_can_not_read_is_told_and_keeps_the_old_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.json");
+    let under = || JsonStore::open(&path).unwrap();
+    let (old, new) = (local_key(1), local_key(2));
+    let before = KmsStore::wrap(under(), LocalKeys::new(old.clone()));
+    for name in ["ana", "ben"] {
+        let key = Key::grant(&Profile::new(name).unwrap());
+        before.save_contents(&key, &grant(name), None, None).await.unwrap();
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    let spoilt = text.replace("\"ana#grant\":{\"version\":\"", "\"ana#grant\":{\"version\":\"x");
+    std::fs::write(&path, spoilt).unwrap();
+    let rotated = KmsStore::wrap(under(), LocalKeys::new(new.clone()).reading(old));
+    let report = rewrap(&rotated, |_| {}).await.unwrap();
+    assert_eq!((report.rewrapped, report.failed.len()), (1, 1));
+    let (key, error) = &report.failed[0];
+    assert_eq!(
+        (key.to_string().as_str(), error.kind()),
+        ("ana#grant", StoreErrorKind::Corrupt)
+    );
+    assert_eq!((report.remaining.unknown, report.remaining.besides(new.id())), (1, 1));
 }
 
 #[tokio::test]

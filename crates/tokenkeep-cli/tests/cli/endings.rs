@@ -1,5 +1,7 @@
 //! Logging out, here or at the server too.
 
+use std::path::Path;
+
 use store_testkit::server::{Endpoint, Fault};
 
 use super::support::{SECRET, World, assert_code, assert_fails, json as parsed};
@@ -44,6 +46,46 @@ fn logout_of_nothing() {
         3,
         &["no profile defalt", "it has default"],
     );
+}
+
+#[test]
+fn one_damaged_login_keeps_no_other_from_its_end() {
+    let damages: [(&str, fn(&Path)); 2] = [("json", damage_json), ("sqlite", damage_sqlite)];
+    for (kind, damage) in damages {
+        let world = World::new();
+        let file = world.home().join("tokens");
+        world.write_config(&format!("store = '{kind}:{}'\n", file.display()));
+        let [revoked, ..] = ["revoked", "forgotten", "removed", "renamed", "bad"].map(|name| world.log_in_person(name));
+        damage(&file);
+        assert_code(&world.run("-p revoked revoke"), 0);
+        assert!(!world.server.family_alive(&revoked.refresh_token));
+        assert_code(&world.run("-p forgotten logout"), 0);
+        assert_code(&world.run("profile remove removed --yes"), 0);
+        assert_code(&world.run("profile rename renamed other"), 0);
+        assert_code(&world.run("-p other token"), 0);
+        // Who asks for it is told.
+        for command in ["-p bad logout", "-p bad token"] {
+            assert_fails(&world.run(command), 6, &["record bad#grant"]);
+        }
+        let moved = world.run(&format!(
+            "store migrate --to json:{}",
+            world.home().join("new").display()
+        ));
+        assert_fails(&moved, 1, &["other: moved", "record bad#grant"]);
+    }
+}
+
+fn damage_json(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let version = "\"bad#grant\":{\"version\":\"";
+    assert!(text.contains(version), "{text}");
+    std::fs::write(file, text.replace(version, &format!("{version}x"))).unwrap();
+}
+
+fn damage_sqlite(file: &Path) {
+    let database = rusqlite::Connection::open(file).unwrap();
+    let changed = database.execute("UPDATE records SET version = 'x' WHERE key = 'bad#grant'", []);
+    assert_eq!(changed.unwrap(), 1);
 }
 
 #[test]

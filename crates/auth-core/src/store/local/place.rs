@@ -158,13 +158,22 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The kind of network file system that this number of `statfs` stands for.
+/// The kind of network or cluster file system that this number of `statfs` stands for.
 pub fn network_file_system(magic: u32) -> Option<&'static str> {
     match magic {
         0x6969 => Some("NFS"),
         0x517B | 0xFF53_4D42 | 0xFE53_4D42 => Some("SMB"),
         0x0102_1997 => Some("9P"),
         0x6573_5546 => Some("FUSE"),
+        // OpenAFS, and the kernel's own.
+        0x5346_414F | 0x6B41_4653 => Some("AFS"),
+        0x1983_0326 => Some("BeeGFS"),
+        0x00C3_6400 => Some("CephFS"),
+        0x7375_7245 => Some("Coda"),
+        0x0116_1970 => Some("GFS2"),
+        0x4750_4653 => Some("GPFS"),
+        0x0BD0_0BD0 => Some("Lustre"),
+        0x7461_636F => Some("OCFS2"),
         _ => None,
     }
 }
@@ -233,11 +242,28 @@ mod tests {
             (0xFE53_4D42, "SMB"),
             (0x0102_1997, "9P"),
             (0x6573_5546, "FUSE"),
+            (0x5346_414F, "AFS"),
+            (0x6B41_4653, "AFS"),
+            (0x1983_0326, "BeeGFS"),
+            (0x00C3_6400, "CephFS"),
+            (0x7375_7245, "Coda"),
+            (0x0116_1970, "GFS2"),
+            (0x4750_4653, "GPFS"),
+            (0x0BD0_0BD0, "Lustre"),
+            (0x7461_636F, "OCFS2"),
         ] {
-            assert_eq!(network_file_system(magic), Some(kind));
+            assert_eq!(network_file_system(magic), Some(kind), "{magic:#x}");
         }
-        // ext4, tmpfs, xfs, btrfs, overlay
-        for magic in [0xEF53, 0x0102_1994, 0x5846_5342, 0x9123_683E, 0x794C_7630] {
+        // ext4, tmpfs, xfs, btrfs, overlay, ZFS, F2FS
+        for magic in [
+            0xEF53,
+            0x0102_1994,
+            0x5846_5342,
+            0x9123_683E,
+            0x794C_7630,
+            0x2FC1_2FC1,
+            0xF2F5_2010,
+        ] {
             assert_eq!(network_file_system(magic), None, "{magic:#x}");
         }
     }
