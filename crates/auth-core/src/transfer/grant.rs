@@ -5,7 +5,7 @@ use super::{GrantTransfer, Leases, Options, Sides, TransferError};
 use crate::clock::Timestamp;
 use crate::key::Key;
 use crate::record::{Contents, Departure, GrantRecord, LoginId, Outcome, Version};
-use crate::store::StoreErrorKind;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// What is there, and so what to do.
 pub(super) struct Plan {
@@ -171,7 +171,7 @@ impl Sides<'_> {
         grant.note(self.now(), Outcome::Moved, None);
         let contents = Contents::from(grant);
         if let Err(error) = self.to.put(&key, &contents, source.keep_until, found, after).await {
-            if error.kind() != StoreErrorKind::Ambiguous {
+            if self.never_arrives(source, &error).await {
                 self.stay(source, after).await;
             }
             return Err(self.to.failed(error));
@@ -179,19 +179,38 @@ impl Sides<'_> {
         self.to.compare(&key, &contents).await
     }
 
+    /// Whether it is sure, after this error, that nothing of the login is in the target, nor will be. Where an
+    /// earlier try noted the departure it is not: what that one sent and heard nothing of may come whenever it likes.
+    async fn never_arrives(&self, source: &Source, error: &StoreError) -> bool {
+        if source.grant.departure.is_some() {
+            return false;
+        }
+        match error.kind() {
+            StoreErrorKind::Ambiguous => false,
+            // What is there may be our own.
+            StoreErrorKind::Conflict => self.is_not_there(source).await,
+            _ => true,
+        }
+    }
+
+    /// Whether the target, read again, holds another login or none.
+    async fn is_not_there(&self, source: &Source) -> bool {
+        let Ok(found) = self.to.find(&Key::grant(self.to.profile)).await else {
+            return false;
+        };
+        let there = found.and_then(|found| found.contents.into_grant());
+        there.is_none_or(|there| there.login_id != source.grant.login_id)
+    }
+
     /// Nothing was written to the target: the login goes on where it is. If that
     /// can't be said, the move has to be run again.
     async fn stay(&self, source: &Source, departing: Option<Version>) {
-        if departing == Some(source.version) && source.grant.departure.is_none() {
+        if departing == Some(source.version) {
             return;
         }
-        let mut grant = source.grant.clone();
-        grant.departure = None;
         let key = Key::grant(self.from.profile);
-        let _ = self
-            .from
-            .put(&key, &grant.into(), source.keep_until, departing, None)
-            .await;
+        let contents = source.grant.clone().into();
+        let _ = self.from.put(&key, &contents, source.keep_until, departing, None).await;
     }
 
     async fn still_leased(&self, leases: &Leases) -> Result<(), TransferError> {

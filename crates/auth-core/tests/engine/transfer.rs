@@ -1,5 +1,7 @@
 //! Logins that move: to another name, to another store, and broken off anywhere.
 
+mod again;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
