@@ -10,7 +10,7 @@ use crate::store::{StoreError, StoreErrorKind};
 /// What is there, and so what to do.
 pub(super) struct Plan {
     source: Option<Source>,
-    /// The version that is stored in the target, and the login if it lives.
+    /// The version that is stored in the target, and the login, which may have ended.
     target: Option<(Version, Option<GrantRecord>)>,
 }
 
@@ -22,12 +22,20 @@ struct Source {
 
 impl Plan {
     /// Whether the target holds the login already, and rightly: an earlier move broke
-    /// off after writing it, or there is nothing in it that can be spent.
+    /// off after writing it, or there is nothing in it that can be spent. What became of
+    /// it there since, its end too, holds.
     pub(super) fn resumes(&self) -> bool {
         let Some((source, target)) = self.same_login() else {
             return false;
         };
-        source.departure.is_some() || (source.refresh_token.is_none() && target.refresh_token.is_none())
+        let nothing_to_spend = source.refresh_token.is_none() && target.refresh_token.is_none();
+        source.departure.is_some() || (target.ended.is_none() && nothing_to_spend)
+    }
+
+    /// Whether a login lives in the target.
+    fn is_occupied(&self) -> bool {
+        let target = self.target.as_ref().and_then(|(_, login)| login.as_ref());
+        target.is_some_and(|login| login.ended.is_none())
     }
 
     fn same_login(&self) -> Option<(&GrantRecord, &GrantRecord)> {
@@ -59,13 +67,9 @@ impl Sides<'_> {
     pub(super) async fn plan(&self) -> Result<Plan, TransferError> {
         let source = self.source(self.from.find(&Key::grant(self.from.profile)).await?)?;
         let target = self.to.find(&Key::grant(self.to.profile)).await?;
-        let target = target.map(|found| {
-            let grant = found.contents.into_grant().filter(|grant| grant.ended.is_none());
-            (found.version, grant)
-        });
+        let target = target.map(|found| (found.version, found.contents.into_grant()));
         let plan = Plan { source, target };
-        let occupied = matches!(plan.target, Some((_, Some(_))));
-        if plan.is_login() && occupied && !plan.resumes() && !self.transfer.options.overwrite {
+        if plan.is_login() && plan.is_occupied() && !plan.resumes() && !self.transfer.options.overwrite {
             return Err(self.to.occupied());
         }
         Ok(plan)
@@ -110,24 +114,32 @@ impl Sides<'_> {
         Ok(())
     }
 
-    /// An older copy of the same login, which is to be overwritten, would look like
-    /// the work of a move that broke off.
-    async fn bury_copy(&self, plan: &mut Plan) -> Result<(), TransferError> {
+    /// What the target has of the same login before it departs, an older copy that is to be overwritten or what was
+    /// left there by an earlier move or a logout, becomes nobody's: the login that is found there afterwards has
+    /// arrived.
+    async fn disown(&self, plan: &mut Plan) -> Result<(), TransferError> {
         if plan.resumes() || plan.same_login().is_none() {
             return Ok(());
         }
-        let Some((version, Some(copy))) = &plan.target else {
+        let Some((version, Some(before))) = &plan.target else {
             return Ok(());
         };
-        let (key, stone) = (Key::grant(self.to.profile), copy.tombstone(self.now()).into());
-        let saved = self.to.put(&key, &stone, None, Some(*version), None).await;
+        let mut stone = match before.ended {
+            Some(_) => before.clone(),
+            None => before.tombstone(self.now()),
+        };
+        stone.login_id = LoginId::random();
+        let key = Key::grant(self.to.profile);
+        let saved = self.to.put(&key, &stone.into(), None, Some(*version), None).await;
         plan.target = Some((saved.map_err(|error| self.to.failed(error))?, None));
         Ok(())
     }
 
     pub(super) async fn grant(&self, plan: &mut Plan, leases: &Leases) -> Result<GrantTransfer, TransferError> {
         let outcome = plan.outcome(self.transfer.options);
-        self.bury_copy(plan).await?;
+        if outcome == GrantTransfer::Moved {
+            self.disown(plan).await?;
+        }
         let Some(source) = &plan.source else {
             return Ok(outcome);
         };

@@ -22,7 +22,8 @@ pub enum GrantTransfer {
     Copied,
     /// It was there already, the same.
     Present,
-    /// It is in the target only; a tombstone is in the source.
+    /// It is in the target only, or has been since an earlier try and went on from there; a tombstone is in the
+    /// source.
     Moved,
 }
 
