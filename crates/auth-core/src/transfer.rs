@@ -106,7 +106,8 @@ impl Transfer {
         self
     }
 
-    /// Whether a refresh token may go to a store that may forget it at any time. No
+    /// Whether a refresh token may go to a store that may forget it at any time, or from one that lasts to one that
+    /// ends with this process. No
     pub fn allow_volatile_refresh_tokens(mut self, allow: bool) -> Self {
         self.options.allow_volatile = allow;
         self

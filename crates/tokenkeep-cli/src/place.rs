@@ -3,7 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use tokenkeep::TokenStore;
+use tokenkeep::store::Persistence;
 use tokenkeep::store::json::JsonConfig;
+
+use crate::error::{Failure, Result};
+use crate::exit::Exit;
 
 /// The parameters that tell one store from another at the same address, with their
 /// usual values.
@@ -27,6 +32,15 @@ pub(crate) fn label(url: &str) -> String {
     };
     let parameters = names(scheme, parameters);
     format!("{scheme}:{place}{parameters}")
+}
+
+/// Refuses a store that ends with this command, for what is to stay.
+pub(crate) fn must_last(store: &dyn TokenStore, label: &str) -> Result<()> {
+    if store.capabilities().persistence != Persistence::Memory {
+        return Ok(());
+    }
+    let message = format!("{label} ends with this command, and all that was moved there with it");
+    Err(Failure::new(Exit::Configuration, message).hint("name a store that lasts, as json:PATH"))
 }
 
 fn servers_and_path(scheme: &str, rest: &str) -> String {

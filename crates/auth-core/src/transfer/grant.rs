@@ -5,7 +5,7 @@ use super::{GrantTransfer, Leases, Options, Sides, TransferError};
 use crate::clock::Timestamp;
 use crate::key::Key;
 use crate::record::{Contents, Departure, GrantRecord, LoginId, Outcome, Version};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{Persistence, StoreError, StoreErrorKind};
 
 /// What is there, and so what to do.
 pub(super) struct Plan {
@@ -55,7 +55,7 @@ impl Plan {
     pub(super) fn outcome(&self, options: Options) -> GrantTransfer {
         match &self.source {
             None => GrantTransfer::Absent,
-            Some(source) if source.grant.refresh_token.is_some() && !options.allow_duplicate => GrantTransfer::Moved,
+            Some(source) if source.has_refresh_token() && !options.allow_duplicate => GrantTransfer::Moved,
             Some(_) if self.resumes() => GrantTransfer::Present,
             Some(_) => GrantTransfer::Copied,
         }
@@ -69,6 +69,7 @@ impl Sides<'_> {
         let target = self.to.find(&Key::grant(self.to.profile)).await?;
         let target = target.map(|found| (found.version, found.contents.into_grant()));
         let plan = Plan { source, target };
+        self.lasts(&plan)?;
         if plan.is_login() && plan.is_occupied() && !plan.resumes() && !self.transfer.options.overwrite {
             return Err(self.to.occupied());
         }
@@ -99,6 +100,19 @@ impl Sides<'_> {
             keep_until: found.keep_until,
             grant,
         }))
+    }
+
+    /// What leaves a store that lasts must not end with this process: a refresh token, or what is deleted.
+    fn lasts(&self, plan: &Plan) -> Result<(), TransferError> {
+        let persistence = |side: &Side<'_>| side.store().capabilities().persistence;
+        let ends = persistence(&self.to) == Persistence::Memory && persistence(&self.from) != Persistence::Memory;
+        let options = self.transfer.options;
+        let moves = !options.allow_duplicate && plan.source.as_ref().is_some_and(Source::has_refresh_token);
+        let leaves = moves || options.delete_source;
+        if ends && leaves && !options.allow_volatile {
+            return Err(TransferError::EndsWithProcess { place: self.to.label() });
+        }
+        Ok(())
     }
 
     fn may_go(&self, grant: &GrantRecord) -> Result<(), TransferError> {
@@ -240,6 +254,10 @@ impl Sides<'_> {
 }
 
 impl Source {
+    fn has_refresh_token(&self) -> bool {
+        self.grant.refresh_token.is_some()
+    }
+
     fn grant_departing(&self, to: &Side<'_>, now: Timestamp) -> GrantRecord {
         let mut grant = self.grant.clone();
         grant

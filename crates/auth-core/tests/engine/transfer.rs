@@ -50,6 +50,7 @@ enum Trouble {
 #[derive(Clone, Debug)]
 struct Troubled {
     inner: MemoryStore,
+    persistence: Persistence,
     trouble: Trouble,
 }
 
@@ -57,6 +58,7 @@ impl Troubled {
     fn cut(inner: &MemoryStore, left: &Arc<AtomicI64>, end: End) -> Self {
         Self {
             inner: inner.clone(),
+            persistence: Persistence::Memory,
             trouble: Trouble::Cut {
                 left: left.clone(),
                 end,
@@ -64,9 +66,19 @@ impl Troubled {
         }
     }
 
+    /// In none yet, and it says that it lasts so.
+    fn lasting(inner: &MemoryStore, persistence: Persistence) -> Self {
+        let never = Arc::new(AtomicI64::new(i64::MAX));
+        Self {
+            persistence,
+            ..Self::cut(inner, &never, End::Away)
+        }
+    }
+
     fn crowded(inner: &MemoryStore, capacity: usize) -> Self {
         Self {
             inner: inner.clone(),
+            persistence: Persistence::Memory,
             trouble: Trouble::Crowded {
                 capacity,
                 under_way: Arc::default(),
@@ -150,7 +162,7 @@ impl TokenStore for Troubled {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Persistence::DurableNode, LeaseScope::Shared, LeaseEnd::ByTime)
+        Capabilities::new(self.persistence, LeaseScope::Shared, LeaseEnd::ByTime)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -430,6 +442,58 @@ async fn what_must_be_decided_first_is_said() {
         .all(|_, _| ControlFlow::Continue(()))
         .await;
     assert!(matches!(refused, Err(TransferError::SamePlace)));
+}
+
+#[tokio::test]
+async fn nothing_goes_from_a_store_that_lasts_to_one_that_ends_with_the_process() {
+    for persistence in [Persistence::UntilRestart, Persistence::DurableNode] {
+        let two = Two::new().await;
+        let lasting = Arc::new(Troubled::lasting(&two.from, persistence));
+        let moving = two.between(lasting.clone(), Arc::new(two.to.clone()));
+        for moving in [
+            moving.clone(),
+            moving.clone().overwrite(true),
+            moving.clone().dry_run(true),
+        ] {
+            let refused = moving.profile(&two.ana, &two.ana).await;
+            assert!(
+                matches!(refused, Err(TransferError::EndsWithProcess { .. })),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(two.spendable().await, ["here"]);
+        assert!(two.to.list_all().await.unwrap().is_empty());
+        // The other way it is none.
+        let back = Transfer::new(
+            Place::new(Arc::new(two.to.clone()), "there"),
+            Place::new(lasting.clone(), "here"),
+        );
+        assert!(back.profile(&two.ana, &two.ana).await.unwrap().is_none());
+        moving
+            .allow_volatile_refresh_tokens(true)
+            .profile(&two.ana, &two.ana)
+            .await
+            .unwrap();
+        two.assert_moved().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_lasts_is_deleted_for_a_copy_that_ends_with_the_process() {
+    let two = Two::new().await;
+    let mut login = two.login.clone();
+    login.refresh_token = None;
+    two.put(&Key::grant(&two.ana), login.into()).await;
+    let lasting = Troubled::lasting(&two.from, Persistence::DurableNode);
+    let copying = two.between(Arc::new(lasting), Arc::new(two.to.clone()));
+    let refused = copying.clone().delete_source(true).profile(&two.ana, &two.ana).await;
+    assert!(
+        matches!(refused, Err(TransferError::EndsWithProcess { .. })),
+        "{refused:?}"
+    );
+    assert!(two.to.list_all().await.unwrap().is_empty());
+    let copied = copying.profile(&two.ana, &two.ana).await.unwrap().unwrap();
+    assert_eq!(copied.grant, GrantTransfer::Copied);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub(super) async fn run(session: &Session, args: &ProfileRename) -> Result<()> {
     let (from, to) = (name(&args.from)?, name(&args.to)?);
     let (source, target) = (session.named(&from, false).await?, session.named(&to, false).await?);
     let at = |session: &Session| Place::new(session.store.clone(), place::label(&session.settings.store_url));
+    place::must_last(&*target.store, &target.place())?;
     // Both names may be configured for stores of their own.
     let transfer = Transfer::new(at(&source), at(&target)).delete_source(true);
     let moved = transfer.profile(&from, &to).await;
@@ -42,7 +43,7 @@ fn failed(target: &Session, error: TransferError) -> Failure {
                 Some(format!("choose another name, or remove that one first: {remove}")),
             )
         }
-        TransferError::Volatile { .. } => (Exit::Configuration, None),
+        TransferError::EndsWithProcess { .. } | TransferError::Volatile { .. } => (Exit::Configuration, None),
         other => {
             let kind = other.token_error_kind();
             (kind.as_ref().map_or(Exit::Failure, Exit::of_token_error), None)

@@ -93,9 +93,10 @@ pub(super) async fn is_there(profile: &Profile, store: &dyn TokenStore) -> Resul
 pub(super) fn failed(error: TransferError) -> Failure {
     let exit = match &error {
         TransferError::SamePlace => Exit::Usage,
-        TransferError::CannotList { .. } | TransferError::Occupied { .. } | TransferError::Volatile { .. } => {
-            Exit::Configuration
-        }
+        TransferError::CannotList { .. }
+        | TransferError::EndsWithProcess { .. }
+        | TransferError::Occupied { .. }
+        | TransferError::Volatile { .. } => Exit::Configuration,
         TransferError::Mismatch { .. } => Exit::Store,
         other => {
             let kind = other.token_error_kind();
