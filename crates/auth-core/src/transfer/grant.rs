@@ -48,6 +48,10 @@ impl Plan {
         self.source.is_some()
     }
 
+    pub(super) fn source_version(&self) -> Option<Version> {
+        self.source.as_ref().map(|source| source.version)
+    }
+
     pub(super) fn login_id(&self) -> Option<LoginId> {
         self.source.as_ref().map(|source| source.grant.login_id)
     }

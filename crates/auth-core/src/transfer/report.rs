@@ -10,6 +10,9 @@ pub struct TransferReport {
     pub grant: GrantTransfer,
     /// How many access tokens were copied beside the login's own.
     pub tokens: usize,
+    /// How many records are left in the source that were to be removed: somebody wrote
+    /// them anew after they were copied.
+    pub kept: usize,
 }
 
 /// What became of a login.
@@ -28,8 +31,13 @@ pub enum GrantTransfer {
 }
 
 impl TransferReport {
-    pub(super) fn of(client: bool, grant: GrantTransfer, tokens: usize) -> Option<Self> {
-        let report = Self { client, grant, tokens };
+    pub(super) fn of(client: bool, grant: GrantTransfer, tokens: usize, kept: usize) -> Option<Self> {
+        let report = Self {
+            client,
+            grant,
+            tokens,
+            kept,
+        };
         (client || tokens > 0 || grant != GrantTransfer::Absent).then_some(report)
     }
 }

@@ -1,6 +1,7 @@
 //! Logins that move: to another name, to another store, and broken off anywhere.
 
 mod again;
+mod parts;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ enum End {
 enum Trouble {
     /// It breaks off after a number of operations; both sides share the count.
     Cut { left: Arc<AtomicI64>, end: End },
+    /// After a number of operations somebody replaces a record; both sides share the count.
+    Meddled { left: Arc<AtomicI64>, by: Meddler },
     /// It answers so many at a time: who comes besides hears nothing in time, though what was to be written is
     /// written then, every other time.
     Crowded {
@@ -44,6 +47,23 @@ enum Trouble {
         under_way: Arc<AtomicUsize>,
         late: Arc<AtomicUsize>,
     },
+}
+
+/// Somebody who replaces a record.
+#[derive(Clone, Debug)]
+struct Meddler {
+    store: MemoryStore,
+    key: Key,
+    contents: Contents,
+}
+
+impl Meddler {
+    async fn meddle(&self) {
+        self.store
+            .replace_contents(&self.key, &self.contents, None)
+            .await
+            .unwrap();
+    }
 }
 
 /// A store in trouble.
@@ -75,6 +95,17 @@ impl Troubled {
         }
     }
 
+    fn meddled(inner: &MemoryStore, left: &Arc<AtomicI64>, by: &Meddler) -> Self {
+        let trouble = Trouble::Meddled {
+            left: left.clone(),
+            by: by.clone(),
+        };
+        Self {
+            trouble,
+            ..Self::cut(inner, left, End::Away)
+        }
+    }
+
     fn crowded(inner: &MemoryStore, capacity: usize) -> Self {
         Self {
             inner: inner.clone(),
@@ -90,7 +121,7 @@ impl Troubled {
     /// How many operations were not answered in time.
     fn late(&self) -> usize {
         match &self.trouble {
-            Trouble::Cut { .. } => 0,
+            Trouble::Cut { .. } | Trouble::Meddled { .. } => 0,
             Trouble::Crowded { late, .. } => late.load(Ordering::SeqCst),
         }
     }
@@ -102,6 +133,12 @@ impl Troubled {
     ) -> Result<T, StoreError> {
         match &self.trouble {
             Trouble::Cut { left, end } => until_cut(left, *end, operation, work).await,
+            Trouble::Meddled { left, by } => {
+                if left.fetch_sub(1, Ordering::SeqCst) == 0 {
+                    by.meddle().await;
+                }
+                work.await
+            }
             Trouble::Crowded {
                 capacity,
                 under_way,
@@ -179,8 +216,8 @@ impl TokenStore for Troubled {
 
     async fn list(&self, page: Page) -> Result<Listing, StoreError> {
         match &self.trouble {
-            Trouble::Cut { .. } => self.operate(Operation::List, self.inner.list(page)).await,
             Trouble::Crowded { .. } => self.inner.list(page).await,
+            _ => self.operate(Operation::List, self.inner.list(page)).await,
         }
     }
 
@@ -194,9 +231,9 @@ impl TokenStore for Troubled {
 
     async fn release(&self, key: &Key, id: &LeaseId) -> Result<(), StoreError> {
         match &self.trouble {
-            Trouble::Cut { .. } => self.operate(Operation::Lease, self.inner.release(key, id)).await,
             // Else the next try would wait for the lease's end.
             Trouble::Crowded { .. } => self.inner.release(key, id).await,
+            _ => self.operate(Operation::Lease, self.inner.release(key, id)).await,
         }
     }
 }

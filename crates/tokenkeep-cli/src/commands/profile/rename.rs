@@ -18,16 +18,20 @@ pub(super) async fn run(session: &Session, args: &ProfileRename) -> Result<()> {
     // Both names may be configured for stores of their own.
     let transfer = Transfer::new(at(&source), at(&target)).delete_source(true);
     let moved = transfer.profile(&from, &to).await;
-    if moved.map_err(|error| failed(&target, error))?.is_none() {
+    let Some(report) = moved.map_err(|error| failed(&target, error))? else {
         return Err(source.unknown_profile(&from).await);
-    }
+    };
     let configured = if source.settings.is_configured(&from) {
         format!("; the configuration file still speaks of {from}")
     } else {
         String::new()
     };
+    let kept = match report.kept {
+        0 => String::new(),
+        kept => format!("; records of {from} that were changed meanwhile are left there: {kept}"),
+    };
     session.notice(&format!(
-        "profile {from} is {to} now, in {}{configured}",
+        "profile {from} is {to} now, in {}{configured}{kept}",
         target.place()
     ));
     Ok(())
