@@ -92,7 +92,7 @@ impl Transfer {
         self
     }
 
-    /// Whether what was copied is removed from the source. No: only refresh tokens
+    /// Whether what was copied is removed from the source, if it is still what was copied. No: only refresh tokens
     /// leave it, with the access tokens that came by them
     pub fn delete_source(mut self, delete: bool) -> Self {
         self.options.delete_source = delete;
@@ -106,7 +106,8 @@ impl Transfer {
         self
     }
 
-    /// Whether a refresh token may go to a store that may forget it at any time. No
+    /// Whether a refresh token may go to a store that may forget it at any time, or from one that lasts to one that
+    /// ends with this process. No
     pub fn allow_volatile_refresh_tokens(mut self, allow: bool) -> Self {
         self.options.allow_volatile = allow;
         self
@@ -272,12 +273,13 @@ impl Sides<'_> {
         let client = self.client(&plan).await?;
         if self.transfer.options.dry_run {
             let grant = plan.outcome(self.transfer.options);
-            return Ok(TransferReport::of(client, grant, tokens.len()));
+            return Ok(TransferReport::of(client.is_some(), grant, tokens.len(), 0));
         }
-        let copied = self.tokens(&plan, tokens).await?;
+        let tokens = self.tokens(&plan, tokens).await?;
+        let copied = tokens.copied;
         let grant = self.grant(&mut plan, leases).await?;
-        self.clear(&plan, grant, tokens).await?;
-        Ok(TransferReport::of(client, grant, copied))
+        let kept = self.clear(&plan, grant, client, tokens).await?;
+        Ok(TransferReport::of(client.is_some(), grant, copied, kept))
     }
 }
 

@@ -28,6 +28,12 @@ pub enum TransferError {
         /// The profile in the source.
         profile: Profile,
     },
+    /// The target ends with this process, and the source does not; that was not allowed.
+    #[error("{place} ends with this process; use a store that lasts, or allow_volatile_refresh_tokens")]
+    EndsWithProcess {
+        /// The label of the target.
+        place: String,
+    },
     /// Somebody else holds a lease, longer than is waited for.
     #[error("profile {profile} of {place} is in use, and was not given free in time; try again")]
     InUse {

@@ -5,12 +5,12 @@ use super::{GrantTransfer, Leases, Options, Sides, TransferError};
 use crate::clock::Timestamp;
 use crate::key::Key;
 use crate::record::{Contents, Departure, GrantRecord, LoginId, Outcome, Version};
-use crate::store::StoreErrorKind;
+use crate::store::{Persistence, StoreError, StoreErrorKind};
 
 /// What is there, and so what to do.
 pub(super) struct Plan {
     source: Option<Source>,
-    /// The version that is stored in the target, and the login if it lives.
+    /// The version that is stored in the target, and the login, which may have ended.
     target: Option<(Version, Option<GrantRecord>)>,
 }
 
@@ -22,12 +22,20 @@ struct Source {
 
 impl Plan {
     /// Whether the target holds the login already, and rightly: an earlier move broke
-    /// off after writing it, or there is nothing in it that can be spent.
+    /// off after writing it, or there is nothing in it that can be spent. What became of
+    /// it there since, its end too, holds.
     pub(super) fn resumes(&self) -> bool {
         let Some((source, target)) = self.same_login() else {
             return false;
         };
-        source.departure.is_some() || (source.refresh_token.is_none() && target.refresh_token.is_none())
+        let nothing_to_spend = source.refresh_token.is_none() && target.refresh_token.is_none();
+        source.departure.is_some() || (target.ended.is_none() && nothing_to_spend)
+    }
+
+    /// Whether a login lives in the target.
+    fn is_occupied(&self) -> bool {
+        let target = self.target.as_ref().and_then(|(_, login)| login.as_ref());
+        target.is_some_and(|login| login.ended.is_none())
     }
 
     fn same_login(&self) -> Option<(&GrantRecord, &GrantRecord)> {
@@ -40,6 +48,10 @@ impl Plan {
         self.source.is_some()
     }
 
+    pub(super) fn source_version(&self) -> Option<Version> {
+        self.source.as_ref().map(|source| source.version)
+    }
+
     pub(super) fn login_id(&self) -> Option<LoginId> {
         self.source.as_ref().map(|source| source.grant.login_id)
     }
@@ -47,7 +59,7 @@ impl Plan {
     pub(super) fn outcome(&self, options: Options) -> GrantTransfer {
         match &self.source {
             None => GrantTransfer::Absent,
-            Some(source) if source.grant.refresh_token.is_some() && !options.allow_duplicate => GrantTransfer::Moved,
+            Some(source) if source.has_refresh_token() && !options.allow_duplicate => GrantTransfer::Moved,
             Some(_) if self.resumes() => GrantTransfer::Present,
             Some(_) => GrantTransfer::Copied,
         }
@@ -59,13 +71,10 @@ impl Sides<'_> {
     pub(super) async fn plan(&self) -> Result<Plan, TransferError> {
         let source = self.source(self.from.find(&Key::grant(self.from.profile)).await?)?;
         let target = self.to.find(&Key::grant(self.to.profile)).await?;
-        let target = target.map(|found| {
-            let grant = found.contents.into_grant().filter(|grant| grant.ended.is_none());
-            (found.version, grant)
-        });
+        let target = target.map(|found| (found.version, found.contents.into_grant()));
         let plan = Plan { source, target };
-        let occupied = matches!(plan.target, Some((_, Some(_))));
-        if plan.is_login() && occupied && !plan.resumes() && !self.transfer.options.overwrite {
+        self.lasts(&plan)?;
+        if plan.is_login() && plan.is_occupied() && !plan.resumes() && !self.transfer.options.overwrite {
             return Err(self.to.occupied());
         }
         Ok(plan)
@@ -97,6 +106,19 @@ impl Sides<'_> {
         }))
     }
 
+    /// What leaves a store that lasts must not end with this process: a refresh token, or what is deleted.
+    fn lasts(&self, plan: &Plan) -> Result<(), TransferError> {
+        let persistence = |side: &Side<'_>| side.store().capabilities().persistence;
+        let ends = persistence(&self.to) == Persistence::Memory && persistence(&self.from) != Persistence::Memory;
+        let options = self.transfer.options;
+        let moves = !options.allow_duplicate && plan.source.as_ref().is_some_and(Source::has_refresh_token);
+        let leaves = moves || options.delete_source;
+        if ends && leaves && !options.allow_volatile {
+            return Err(TransferError::EndsWithProcess { place: self.to.label() });
+        }
+        Ok(())
+    }
+
     fn may_go(&self, grant: &GrantRecord) -> Result<(), TransferError> {
         if grant.mark.is_some() {
             return Err(TransferError::Interrupted {
@@ -110,24 +132,32 @@ impl Sides<'_> {
         Ok(())
     }
 
-    /// An older copy of the same login, which is to be overwritten, would look like
-    /// the work of a move that broke off.
-    async fn bury_copy(&self, plan: &mut Plan) -> Result<(), TransferError> {
+    /// What the target has of the same login before it departs, an older copy that is to be overwritten or what was
+    /// left there by an earlier move or a logout, becomes nobody's: the login that is found there afterwards has
+    /// arrived.
+    async fn disown(&self, plan: &mut Plan) -> Result<(), TransferError> {
         if plan.resumes() || plan.same_login().is_none() {
             return Ok(());
         }
-        let Some((version, Some(copy))) = &plan.target else {
+        let Some((version, Some(before))) = &plan.target else {
             return Ok(());
         };
-        let (key, stone) = (Key::grant(self.to.profile), copy.tombstone(self.now()).into());
-        let saved = self.to.put(&key, &stone, None, Some(*version), None).await;
+        let mut stone = match before.ended {
+            Some(_) => before.clone(),
+            None => before.tombstone(self.now()),
+        };
+        stone.login_id = LoginId::random();
+        let key = Key::grant(self.to.profile);
+        let saved = self.to.put(&key, &stone.into(), None, Some(*version), None).await;
         plan.target = Some((saved.map_err(|error| self.to.failed(error))?, None));
         Ok(())
     }
 
     pub(super) async fn grant(&self, plan: &mut Plan, leases: &Leases) -> Result<GrantTransfer, TransferError> {
         let outcome = plan.outcome(self.transfer.options);
-        self.bury_copy(plan).await?;
+        if outcome == GrantTransfer::Moved {
+            self.disown(plan).await?;
+        }
         let Some(source) = &plan.source else {
             return Ok(outcome);
         };
@@ -171,7 +201,7 @@ impl Sides<'_> {
         grant.note(self.now(), Outcome::Moved, None);
         let contents = Contents::from(grant);
         if let Err(error) = self.to.put(&key, &contents, source.keep_until, found, after).await {
-            if error.kind() != StoreErrorKind::Ambiguous {
+            if self.never_arrives(source, &error).await {
                 self.stay(source, after).await;
             }
             return Err(self.to.failed(error));
@@ -179,19 +209,38 @@ impl Sides<'_> {
         self.to.compare(&key, &contents).await
     }
 
+    /// Whether it is sure, after this error, that nothing of the login is in the target, nor will be. Where an
+    /// earlier try noted the departure it is not: what that one sent and heard nothing of may come whenever it likes.
+    async fn never_arrives(&self, source: &Source, error: &StoreError) -> bool {
+        if source.grant.departure.is_some() {
+            return false;
+        }
+        match error.kind() {
+            StoreErrorKind::Ambiguous => false,
+            // What is there may be our own.
+            StoreErrorKind::Conflict => self.is_not_there(source).await,
+            _ => true,
+        }
+    }
+
+    /// Whether the target, read again, holds another login or none.
+    async fn is_not_there(&self, source: &Source) -> bool {
+        let Ok(found) = self.to.find(&Key::grant(self.to.profile)).await else {
+            return false;
+        };
+        let there = found.and_then(|found| found.contents.into_grant());
+        there.is_none_or(|there| there.login_id != source.grant.login_id)
+    }
+
     /// Nothing was written to the target: the login goes on where it is. If that
     /// can't be said, the move has to be run again.
     async fn stay(&self, source: &Source, departing: Option<Version>) {
-        if departing == Some(source.version) && source.grant.departure.is_none() {
+        if departing == Some(source.version) {
             return;
         }
-        let mut grant = source.grant.clone();
-        grant.departure = None;
         let key = Key::grant(self.from.profile);
-        let _ = self
-            .from
-            .put(&key, &grant.into(), source.keep_until, departing, None)
-            .await;
+        let contents = source.grant.clone().into();
+        let _ = self.from.put(&key, &contents, source.keep_until, departing, None).await;
     }
 
     async fn still_leased(&self, leases: &Leases) -> Result<(), TransferError> {
@@ -209,6 +258,10 @@ impl Sides<'_> {
 }
 
 impl Source {
+    fn has_refresh_token(&self) -> bool {
+        self.grant.refresh_token.is_some()
+    }
+
     fn grant_departing(&self, to: &Side<'_>, now: Timestamp) -> GrantRecord {
         let mut grant = self.grant.clone();
         grant

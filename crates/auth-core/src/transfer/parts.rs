@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use super::grant::Plan;
 use super::{GrantTransfer, Sides, TransferError, renamed};
 use crate::key::Key;
+use crate::record::Version;
 use crate::target::TargetId;
 
 impl Sides<'_> {
-    /// Whether there is a client registration, in both places now.
-    pub(super) async fn client(&self, plan: &Plan) -> Result<bool, TransferError> {
+    /// The client registration that is in both places now, as it was read.
+    pub(super) async fn client(&self, plan: &Plan) -> Result<Option<Version>, TransferError> {
         let (from, to) = (Key::client(self.from.profile), Key::client(self.to.profile));
         let Some(source) = self.from.find(&from).await? else {
-            return Ok(false);
+            return Ok(None);
         };
         let target = self.to.find(&to).await?;
         if target.as_ref().is_some_and(|target| target.contents == source.contents) {
-            return Ok(true);
+            return Ok(Some(source.version));
         }
         if target.is_some() && !plan.resumes() && !self.transfer.options.overwrite {
             return Err(self.to.occupied());
@@ -27,18 +28,18 @@ impl Sides<'_> {
             saved.map_err(|error| self.to.failed(error))?;
             self.to.compare(&to, &source.contents).await?;
         }
-        Ok(true)
+        Ok(Some(source.version))
     }
 
-    /// Copies the access tokens of the login that goes, where there is none yet; how
-    /// many.
-    pub(super) async fn tokens(&self, plan: &Plan, targets: &BTreeSet<TargetId>) -> Result<usize, TransferError> {
-        let mut copied = 0;
+    /// Copies the access tokens of the login that goes, where there is none yet.
+    pub(super) async fn tokens(&self, plan: &Plan, targets: &BTreeSet<TargetId>) -> Result<Tokens, TransferError> {
+        let mut tokens = Tokens::default();
         for target in targets {
             let from = Key::token(self.from.profile, *target);
             let Some(source) = self.from.find(&from).await? else {
                 continue;
             };
+            tokens.read.push((from.clone(), source.version));
             let login = source.contents.clone().into_token().and_then(|token| token.login_id);
             if login.is_some() && login != plan.login_id() {
                 continue;
@@ -47,36 +48,49 @@ impl Sides<'_> {
             if self.to.find(&to).await?.is_none() {
                 let saved = self.to.put(&to, &source.contents, source.keep_until, None, None).await;
                 saved.map_err(|error| self.to.failed(error))?;
-                copied += 1;
+                tokens.copied += 1;
             }
         }
-        Ok(copied)
+        Ok(tokens)
     }
 
     /// Removes from the source what is in the target now, if that is wanted, and the
-    /// access tokens of a login that has gone in any case.
+    /// access tokens of a login that has gone in any case: as they were read. How many
+    /// others have written meanwhile, and stay.
     pub(super) async fn clear(
         &self,
         plan: &Plan,
         grant: GrantTransfer,
-        targets: &BTreeSet<TargetId>,
-    ) -> Result<(), TransferError> {
+        client: Option<Version>,
+        tokens: Tokens,
+    ) -> Result<usize, TransferError> {
         let delete = self.transfer.options.delete_source;
-        let mut keys = Vec::new();
+        let mut read = Vec::new();
         if delete || grant == GrantTransfer::Moved {
-            keys.extend(targets.iter().map(|target| Key::token(self.from.profile, *target)));
+            read.extend(tokens.read);
         }
         if delete {
-            keys.push(Key::client(self.from.profile));
+            read.extend(client.map(|version| (Key::client(self.from.profile), version)));
         }
-        if delete && grant != GrantTransfer::Moved && plan.is_login() {
-            keys.push(Key::grant(self.from.profile));
+        if delete && grant != GrantTransfer::Moved {
+            read.extend(
+                plan.source_version()
+                    .map(|version| (Key::grant(self.from.profile), version)),
+            );
         }
-        for key in keys {
-            if let Some(found) = self.from.find(&key).await? {
-                self.from.remove(&key, found.version).await?;
-            }
+        let mut kept = 0;
+        for (key, version) in read {
+            kept += usize::from(!self.from.remove(&key, version).await?);
         }
-        Ok(())
+        Ok(kept)
     }
+}
+
+/// The access tokens of the source.
+#[derive(Default)]
+pub(super) struct Tokens {
+    /// How many were copied.
+    pub(super) copied: usize,
+    /// All of them.
+    read: Vec<(Key, Version)>,
 }

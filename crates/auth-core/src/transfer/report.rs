@@ -10,6 +10,9 @@ pub struct TransferReport {
     pub grant: GrantTransfer,
     /// How many access tokens were copied beside the login's own.
     pub tokens: usize,
+    /// How many records are left in the source that were to be removed: somebody wrote
+    /// them anew after they were copied.
+    pub kept: usize,
 }
 
 /// What became of a login.
@@ -22,13 +25,19 @@ pub enum GrantTransfer {
     Copied,
     /// It was there already, the same.
     Present,
-    /// It is in the target only; a tombstone is in the source.
+    /// It is in the target only, or has been since an earlier try and went on from there; a tombstone is in the
+    /// source.
     Moved,
 }
 
 impl TransferReport {
-    pub(super) fn of(client: bool, grant: GrantTransfer, tokens: usize) -> Option<Self> {
-        let report = Self { client, grant, tokens };
+    pub(super) fn of(client: bool, grant: GrantTransfer, tokens: usize, kept: usize) -> Option<Self> {
+        let report = Self {
+            client,
+            grant,
+            tokens,
+            kept,
+        };
         (client || tokens > 0 || grant != GrantTransfer::Absent).then_some(report)
     }
 }

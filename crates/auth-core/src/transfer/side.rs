@@ -6,7 +6,7 @@ use crate::key::Key;
 use crate::profile::Profile;
 use crate::record::{Contents, Record, Version};
 use crate::refresh::lease::HeldLease;
-use crate::store::{RemoveIf, StoreError, TokenStore as _, WriteIf};
+use crate::store::{RemoveIf, StoreError, StoreErrorKind, TokenStore as _, WriteIf};
 
 pub(super) struct Side<'a> {
     place: &'a Place,
@@ -79,9 +79,13 @@ impl<'a> Side<'a> {
         }
     }
 
-    pub(super) async fn remove(&self, key: &Key, version: Version) -> Result<(), TransferError> {
-        let removed = self.place.store.remove(key, RemoveIf::Matches(version)).await;
-        removed.map(drop).map_err(|error| self.failed(error))
+    /// Removes this version; `false` if another is stored meanwhile, which stays.
+    pub(super) async fn remove(&self, key: &Key, version: Version) -> Result<bool, TransferError> {
+        match self.place.store.remove(key, RemoveIf::Matches(version)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == StoreErrorKind::Conflict => Ok(false),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     pub(super) fn failed(&self, error: StoreError) -> TransferError {

@@ -1,5 +1,8 @@
 //! Logins that move: to another name, to another store, and broken off anywhere.
 
+mod again;
+mod parts;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -35,6 +38,8 @@ enum End {
 enum Trouble {
     /// It breaks off after a number of operations; both sides share the count.
     Cut { left: Arc<AtomicI64>, end: End },
+    /// After a number of operations somebody replaces a record; both sides share the count.
+    Meddled { left: Arc<AtomicI64>, by: Meddler },
     /// It answers so many at a time: who comes besides hears nothing in time, though what was to be written is
     /// written then, every other time.
     Crowded {
@@ -44,10 +49,28 @@ enum Trouble {
     },
 }
 
+/// Somebody who replaces a record.
+#[derive(Clone, Debug)]
+struct Meddler {
+    store: MemoryStore,
+    key: Key,
+    contents: Contents,
+}
+
+impl Meddler {
+    async fn meddle(&self) {
+        self.store
+            .replace_contents(&self.key, &self.contents, None)
+            .await
+            .unwrap();
+    }
+}
+
 /// A store in trouble.
 #[derive(Clone, Debug)]
 struct Troubled {
     inner: MemoryStore,
+    persistence: Persistence,
     trouble: Trouble,
 }
 
@@ -55,6 +78,7 @@ impl Troubled {
     fn cut(inner: &MemoryStore, left: &Arc<AtomicI64>, end: End) -> Self {
         Self {
             inner: inner.clone(),
+            persistence: Persistence::Memory,
             trouble: Trouble::Cut {
                 left: left.clone(),
                 end,
@@ -62,9 +86,30 @@ impl Troubled {
         }
     }
 
+    /// In none yet, and it says that it lasts so.
+    fn lasting(inner: &MemoryStore, persistence: Persistence) -> Self {
+        let never = Arc::new(AtomicI64::new(i64::MAX));
+        Self {
+            persistence,
+            ..Self::cut(inner, &never, End::Away)
+        }
+    }
+
+    fn meddled(inner: &MemoryStore, left: &Arc<AtomicI64>, by: &Meddler) -> Self {
+        let trouble = Trouble::Meddled {
+            left: left.clone(),
+            by: by.clone(),
+        };
+        Self {
+            trouble,
+            ..Self::cut(inner, left, End::Away)
+        }
+    }
+
     fn crowded(inner: &MemoryStore, capacity: usize) -> Self {
         Self {
             inner: inner.clone(),
+            persistence: Persistence::Memory,
             trouble: Trouble::Crowded {
                 capacity,
                 under_way: Arc::default(),
@@ -76,7 +121,7 @@ impl Troubled {
     /// How many operations were not answered in time.
     fn late(&self) -> usize {
         match &self.trouble {
-            Trouble::Cut { .. } => 0,
+            Trouble::Cut { .. } | Trouble::Meddled { .. } => 0,
             Trouble::Crowded { late, .. } => late.load(Ordering::SeqCst),
         }
     }
@@ -88,6 +133,12 @@ impl Troubled {
     ) -> Result<T, StoreError> {
         match &self.trouble {
             Trouble::Cut { left, end } => until_cut(left, *end, operation, work).await,
+            Trouble::Meddled { left, by } => {
+                if left.fetch_sub(1, Ordering::SeqCst) == 0 {
+                    by.meddle().await;
+                }
+                work.await
+            }
             Trouble::Crowded {
                 capacity,
                 under_way,
@@ -148,7 +199,7 @@ impl TokenStore for Troubled {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Persistence::DurableNode, LeaseScope::Shared, LeaseEnd::ByTime)
+        Capabilities::new(self.persistence, LeaseScope::Shared, LeaseEnd::ByTime)
     }
 
     async fn load(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -165,8 +216,8 @@ impl TokenStore for Troubled {
 
     async fn list(&self, page: Page) -> Result<Listing, StoreError> {
         match &self.trouble {
-            Trouble::Cut { .. } => self.operate(Operation::List, self.inner.list(page)).await,
             Trouble::Crowded { .. } => self.inner.list(page).await,
+            _ => self.operate(Operation::List, self.inner.list(page)).await,
         }
     }
 
@@ -180,9 +231,9 @@ impl TokenStore for Troubled {
 
     async fn release(&self, key: &Key, id: &LeaseId) -> Result<(), StoreError> {
         match &self.trouble {
-            Trouble::Cut { .. } => self.operate(Operation::Lease, self.inner.release(key, id)).await,
             // Else the next try would wait for the lease's end.
             Trouble::Crowded { .. } => self.inner.release(key, id).await,
+            _ => self.operate(Operation::Lease, self.inner.release(key, id)).await,
         }
     }
 }
@@ -428,6 +479,58 @@ async fn what_must_be_decided_first_is_said() {
         .all(|_, _| ControlFlow::Continue(()))
         .await;
     assert!(matches!(refused, Err(TransferError::SamePlace)));
+}
+
+#[tokio::test]
+async fn nothing_goes_from_a_store_that_lasts_to_one_that_ends_with_the_process() {
+    for persistence in [Persistence::UntilRestart, Persistence::DurableNode] {
+        let two = Two::new().await;
+        let lasting = Arc::new(Troubled::lasting(&two.from, persistence));
+        let moving = two.between(lasting.clone(), Arc::new(two.to.clone()));
+        for moving in [
+            moving.clone(),
+            moving.clone().overwrite(true),
+            moving.clone().dry_run(true),
+        ] {
+            let refused = moving.profile(&two.ana, &two.ana).await;
+            assert!(
+                matches!(refused, Err(TransferError::EndsWithProcess { .. })),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(two.spendable().await, ["here"]);
+        assert!(two.to.list_all().await.unwrap().is_empty());
+        // The other way it is none.
+        let back = Transfer::new(
+            Place::new(Arc::new(two.to.clone()), "there"),
+            Place::new(lasting.clone(), "here"),
+        );
+        assert!(back.profile(&two.ana, &two.ana).await.unwrap().is_none());
+        moving
+            .allow_volatile_refresh_tokens(true)
+            .profile(&two.ana, &two.ana)
+            .await
+            .unwrap();
+        two.assert_moved().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_lasts_is_deleted_for_a_copy_that_ends_with_the_process() {
+    let two = Two::new().await;
+    let mut login = two.login.clone();
+    login.refresh_token = None;
+    two.put(&Key::grant(&two.ana), login.into()).await;
+    let lasting = Troubled::lasting(&two.from, Persistence::DurableNode);
+    let copying = two.between(Arc::new(lasting), Arc::new(two.to.clone()));
+    let refused = copying.clone().delete_source(true).profile(&two.ana, &two.ana).await;
+    assert!(
+        matches!(refused, Err(TransferError::EndsWithProcess { .. })),
+        "{refused:?}"
+    );
+    assert!(two.to.list_all().await.unwrap().is_empty());
+    let copied = copying.profile(&two.ana, &two.ana).await.unwrap().unwrap();
+    assert_eq!(copied.grant, GrantTransfer::Copied);
 }
 
 #[tokio::test]

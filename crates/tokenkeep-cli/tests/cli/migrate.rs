@@ -127,6 +127,29 @@ fn what_makes_no_sense_is_said_before_anything_is_done() {
     words_of(&end(by_variable), &["me: moved"]);
 }
 
+#[test]
+fn nothing_goes_where_it_would_end_with_the_command() {
+    let world = World::new();
+    world.log_in_person("me");
+    let before = std::fs::read(world.store_file()).unwrap();
+    for options in [
+        "",
+        "me",
+        "--dry-run",
+        "--delete-source",
+        "--allow-volatile-refresh-tokens",
+        "--json",
+    ] {
+        let output = world.run(&format!("store migrate --to memory: {options}"));
+        assert_fails(&output, 3, &["memory: ends with this command", "a store that lasts"]);
+    }
+    world.write_config("[profiles.gone]\nstore = 'memory:'\n");
+    let output = world.run("profile rename me gone");
+    assert_fails(&output, 3, &["memory: ends with this command", "a store that lasts"]);
+    assert_eq!(std::fs::read(world.store_file()).unwrap(), before);
+    assert_code(&world.run("-p me token"), 0);
+}
+
 #[cfg(feature = "memcached")]
 #[test]
 fn a_store_that_forgets_takes_no_refresh_token_unless_that_is_said() {

@@ -14,19 +14,24 @@ pub(super) async fn run(session: &Session, args: &ProfileRename) -> Result<()> {
     let (from, to) = (name(&args.from)?, name(&args.to)?);
     let (source, target) = (session.named(&from, false).await?, session.named(&to, false).await?);
     let at = |session: &Session| Place::new(session.store.clone(), place::label(&session.settings.store_url));
+    place::must_last(&*target.store, &target.place())?;
     // Both names may be configured for stores of their own.
     let transfer = Transfer::new(at(&source), at(&target)).delete_source(true);
     let moved = transfer.profile(&from, &to).await;
-    if moved.map_err(|error| failed(&target, error))?.is_none() {
+    let Some(report) = moved.map_err(|error| failed(&target, error))? else {
         return Err(source.unknown_profile(&from).await);
-    }
+    };
     let configured = if source.settings.is_configured(&from) {
         format!("; the configuration file still speaks of {from}")
     } else {
         String::new()
     };
+    let kept = match report.kept {
+        0 => String::new(),
+        kept => format!("; records of {from} that were changed meanwhile are left there: {kept}"),
+    };
     session.notice(&format!(
-        "profile {from} is {to} now, in {}{configured}",
+        "profile {from} is {to} now, in {}{configured}{kept}",
         target.place()
     ));
     Ok(())
@@ -42,7 +47,7 @@ fn failed(target: &Session, error: TransferError) -> Failure {
                 Some(format!("choose another name, or remove that one first: {remove}")),
             )
         }
-        TransferError::Volatile { .. } => (Exit::Configuration, None),
+        TransferError::EndsWithProcess { .. } | TransferError::Volatile { .. } => (Exit::Configuration, None),
         other => {
             let kind = other.token_error_kind();
             (kind.as_ref().map_or(Exit::Failure, Exit::of_token_error), None)

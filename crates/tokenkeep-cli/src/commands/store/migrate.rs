@@ -50,6 +50,7 @@ pub(super) async fn run(session: &Session, args: &StoreMigrate) -> Result<()> {
         return Err(failed(TransferError::SamePlace));
     }
     let target = open_target(session, args, &url).await?;
+    place::must_last(&*target, &migration.to)?;
     let transfer = Transfer::new(
         Place::new(session.store.clone(), &migration.from),
         Place::new(target.clone(), &migration.to),

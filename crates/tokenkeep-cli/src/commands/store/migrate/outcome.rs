@@ -60,7 +60,8 @@ impl Outcome {
                     1 => ", and an access token".to_owned(),
                     tokens => format!(", and {tokens} access tokens"),
                 };
-                session.notice(&format!("{profile}: {would}{}{client}{tokens}", self.word()));
+                let kept = kept(report);
+                session.notice(&format!("{profile}: {would}{}{client}{tokens}{kept}", self.word()));
             }
         }
     }
@@ -76,6 +77,7 @@ impl Outcome {
             "outcome": self.word().replace(' ', "_"),
             "client": report.map(|report| report.client),
             "access_tokens": report.map(|report| report.tokens),
+            "kept": report.map(|report| report.kept),
             "error": failure.map(|failure| failure.chain().join(": ")),
             "exit_code": self.exit() as u8,
             "next_action": failure.and_then(Failure::next_step),
@@ -93,9 +95,10 @@ pub(super) async fn is_there(profile: &Profile, store: &dyn TokenStore) -> Resul
 pub(super) fn failed(error: TransferError) -> Failure {
     let exit = match &error {
         TransferError::SamePlace => Exit::Usage,
-        TransferError::CannotList { .. } | TransferError::Occupied { .. } | TransferError::Volatile { .. } => {
-            Exit::Configuration
-        }
+        TransferError::CannotList { .. }
+        | TransferError::EndsWithProcess { .. }
+        | TransferError::Occupied { .. }
+        | TransferError::Volatile { .. } => Exit::Configuration,
         TransferError::Mismatch { .. } => Exit::Store,
         other => {
             let kind = other.token_error_kind();
@@ -112,4 +115,13 @@ pub(super) fn failed(error: TransferError) -> Failure {
         _ => return Failure::of(exit, error),
     };
     Failure::of(exit, error).hint(hint)
+}
+
+/// What is left that was to be removed.
+fn kept(report: &TransferReport) -> String {
+    match report.kept {
+        0 => String::new(),
+        1 => "; one of its records was changed meanwhile, and stays".to_owned(),
+        kept => format!("; {kept} of its records were changed meanwhile, and stay"),
+    }
 }
