@@ -21,7 +21,7 @@ pub(crate) fn load(name: &str) -> Cmd {
 /// Reads what a list shows.
 pub(crate) fn glance(name: &str) -> Cmd {
     let mut command = redis::cmd("HMGET");
-    command.arg(name).arg(&["head"]);
+    command.arg(name).arg(&["head", "version"]);
     command
 }
 
@@ -42,12 +42,15 @@ pub(crate) fn record(key: &Key, answer: Value) -> Result<Option<Record>, Fault> 
     with_head(key, head, body).map(Some)
 }
 
-/// The entry in an answer to [`glance`].
-pub(crate) fn listed(key: &Key, answer: Value) -> Result<Option<Listed>, Fault> {
-    let Some([head]) = fields(key, answer)? else {
-        return Ok(None);
-    };
-    with_head(key, head, SecretBytes::default()).map(|record| Some(record.listed()))
+/// The entry in an answer to [`glance`]; what can't be read has one too, but for what has neither of the two: that
+/// is none of ours.
+pub(crate) fn listed(key: &Key, answer: Value) -> Option<Listed> {
+    let entry = |head| with_head(key, head, SecretBytes::default()).map(|record| record.listed());
+    match fields(key, answer) {
+        Ok(Some([head, _version])) => Some(entry(head).unwrap_or_else(|_| Listed::damaged(key.clone()))),
+        Ok(None) => None,
+        Err(_) => Some(Listed::damaged(key.clone())),
+    }
 }
 
 /// What a script found under the key is no record.

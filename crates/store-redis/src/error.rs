@@ -36,6 +36,10 @@ impl Fault {
         Self::new(StoreErrorKind::Invalid, message)
     }
 
+    pub(crate) fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
     pub(crate) fn conflict() -> Self {
         Self::new(StoreErrorKind::Conflict, "")
     }

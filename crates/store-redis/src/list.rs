@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth_core::key::Key;
-use auth_core::store::{Listed, Listing, Page};
+use auth_core::store::{Listed, Listing, Page, StoreErrorKind};
 use redis::Value;
 use tokio::task::JoinSet;
 
@@ -99,5 +99,10 @@ async fn read(inner: &Arc<Inner>, wanted: Vec<String>) -> Result<Vec<Listed>, Fa
 
 async fn glance(inner: &Inner, key: &Key) -> Result<Option<Listed>, Fault> {
     let answer = inner.link.read(&entry::glance(&inner.record_name(key))).await;
-    entry::listed(key, answer.map_err(|failed| inner.unread(&failed))?)
+    match answer.map_err(|failed| inner.unread(&failed)) {
+        Ok(answer) => Ok(entry::listed(key, answer)),
+        // Something else is stored under this name.
+        Err(fault) if fault.kind() == StoreErrorKind::Corrupt => Ok(Some(Listed::damaged(key.clone()))),
+        Err(fault) => Err(fault),
+    }
 }

@@ -1,6 +1,6 @@
 //! Whatever lies in the server: never another key's record, and nothing of it is lost.
 
-use auth_core::store::{RemoveIf, StoreError, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf};
+use auth_core::store::{Listed, RemoveIf, StoreError, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf};
 use store_redis::RedisStore;
 use test_services::Redis;
 
@@ -24,7 +24,11 @@ async fn a_record_under_anothers_name_is_not_handed_out() {
     let (from, to) = (name("a#grant"), name("b#grant"));
     redis.command(&["COPY", &from, &to]).unwrap();
     is_damage(store.load(&key("b")).await);
-    is_damage(store.list_all().await);
+    let good = store.load(&key("a")).await.unwrap().unwrap();
+    assert_eq!(
+        store.list_all().await.unwrap(),
+        [good.listed(), Listed::damaged(key("b"))]
+    );
     assert!(store.load(&key("a")).await.unwrap().is_some());
     assert_eq!(redis.command(&["HGET", &to, "value"]).unwrap(), "canary", "it was kept");
 }
@@ -58,6 +62,10 @@ async fn what_is_no_record_is_neither_read_nor_overwritten() {
         redis.command(&["DEL", &to]).unwrap();
         redis.command(&plant.split(' ').collect::<Vec<_>>()).unwrap();
         is_damage(store.load(&key("a")).await);
+        let listed = store.list_all().await.unwrap();
+        let of_ours = !plant.ends_with("#grant} value canary");
+        assert_eq!(listed.len(), usize::from(of_ours), "{plant}: {listed:?}");
+        assert!(listed.iter().all(|entry| entry.key == key("a")), "{listed:?}");
         let before = redis.command(&["DUMP", &to]).unwrap();
         let error = store
             .save(&record("a", "new", None), WriteIf::Absent)
@@ -71,6 +79,26 @@ async fn what_is_no_record_is_neither_read_nor_overwritten() {
     }
     redis.command(&["SET", &to, "canary"]).unwrap();
     is_damage(store.remove(&key("a"), RemoveIf::Any).await);
+}
+
+#[tokio::test]
+async fn names_that_are_none_of_ours_end_no_list() {
+    let redis = Redis::start().unwrap();
+    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    for number in 0..20 {
+        let name = format!("a{number}");
+        store.save(&record(&name, "1", None), WriteIf::Absent).await.unwrap();
+    }
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    for foreign in [
+        b"tokenkeep:record:{\xff#grant}".as_slice(),
+        b"tokenkeep:record:{a#novel}",
+    ] {
+        let mut plant = redis::cmd("SET");
+        let _: () = plant.arg(foreign).arg("x").query_async(&mut connection).await.unwrap();
+    }
+    assert_eq!(store.list_all().await.unwrap().len(), 20);
 }
 
 #[tokio::test]
