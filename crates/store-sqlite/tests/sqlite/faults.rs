@@ -60,7 +60,7 @@ async fn a_locked_database_is_waited_for_no_longer_than_said() {
 async fn a_locked_database_holds_up_its_writers_alone_and_all_of_them_at_once() {
     let (_folder, path) = fresh_path();
     let old = put(&path, "a", "{}").await;
-    let patience = Duration::from_secs(2);
+    let patience = Duration::from_secs(3);
     let store = SqliteStore::with_config(&SqliteConfig::new(&path).patience(patience)).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
