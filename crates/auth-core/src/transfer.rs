@@ -273,7 +273,12 @@ impl Sides<'_> {
         let client = self.client(&plan).await?;
         if self.transfer.options.dry_run {
             let grant = plan.outcome(self.transfer.options);
-            return Ok(TransferReport::of(client.is_same(), grant, tokens.len(), 0));
+            return Ok(TransferReport::of(
+                client.is_same(),
+                grant,
+                tokens.len(),
+                usize::from(client.differs()),
+            ));
         }
         let tokens = self.tokens(&plan, tokens).await?;
         let copied = tokens.copied;

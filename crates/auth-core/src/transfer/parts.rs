@@ -72,11 +72,8 @@ impl Sides<'_> {
         if delete || grant == GrantTransfer::Moved {
             read.extend(tokens.read);
         }
-        let mut kept = 0;
-        match client {
-            Client::Same(version) if delete => read.push((Key::client(self.from.profile), version)),
-            Client::Differs if delete => kept += 1,
-            _ => {}
+        if let (Client::Same(version), true) = (client, delete) {
+            read.push((Key::client(self.from.profile), version));
         }
         if delete && grant != GrantTransfer::Moved {
             read.extend(
@@ -84,6 +81,7 @@ impl Sides<'_> {
                     .map(|version| (Key::grant(self.from.profile), version)),
             );
         }
+        let mut kept = usize::from(client.differs());
         for (key, version) in read {
             kept += usize::from(!self.from.remove(&key, version).await?);
         }
@@ -104,6 +102,10 @@ pub(super) enum Client {
 impl Client {
     pub(super) fn is_same(self) -> bool {
         matches!(self, Self::Same(_))
+    }
+
+    pub(super) fn differs(self) -> bool {
+        matches!(self, Self::Differs)
     }
 }
 

@@ -11,8 +11,8 @@ pub struct TransferReport {
     pub grant: GrantTransfer,
     /// How many access tokens were copied beside the login's own.
     pub tokens: usize,
-    /// How many records are left in the source that were to be removed: they are not, or
-    /// not any more, what the target has.
+    /// How many records of the source are not, or not any more, what the target has, and
+    /// so stay, also where what was copied is removed.
     pub kept: usize,
 }
 

@@ -117,7 +117,7 @@ pub(super) fn failed(error: TransferError) -> Failure {
     Failure::of(exit, error).hint(hint)
 }
 
-/// What is left that was to be removed.
+/// What is not the same in both places.
 fn kept(report: &TransferReport) -> String {
     match report.kept {
         0 => String::new(),
