@@ -273,13 +273,18 @@ impl Sides<'_> {
         let client = self.client(&plan).await?;
         if self.transfer.options.dry_run {
             let grant = plan.outcome(self.transfer.options);
-            return Ok(TransferReport::of(client.is_some(), grant, tokens.len(), 0));
+            return Ok(TransferReport::of(
+                client.is_same(),
+                grant,
+                tokens.len(),
+                usize::from(client.differs()),
+            ));
         }
         let tokens = self.tokens(&plan, tokens).await?;
         let copied = tokens.copied;
         let grant = self.grant(&mut plan, leases).await?;
         let kept = self.clear(&plan, grant, client, tokens).await?;
-        Ok(TransferReport::of(client.is_some(), grant, copied, kept))
+        Ok(TransferReport::of(client.is_same(), grant, copied, kept))
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Plan {
     source: Option<Source>,
     /// The version that is stored in the target, and the login, which may have ended.
     target: Option<(Version, Option<GrantRecord>)>,
+    /// Whether the login of the source departs to the target, or has gone there: then its client went before.
+    departs: bool,
 }
 
 struct Source {
@@ -30,6 +32,12 @@ impl Plan {
         };
         let nothing_to_spend = source.refresh_token.is_none() && target.refresh_token.is_none();
         source.departure.is_some() || (target.ended.is_none() && nothing_to_spend)
+    }
+
+    /// Whether a client that the target has is its own by now, and stays: what became of it there since it was copied
+    /// holds. Where nothing departed only if nothing is to be overwritten.
+    pub(super) fn leaves_client(&self, options: Options) -> bool {
+        self.departs || (self.resumes() && !options.overwrite)
     }
 
     /// Whether a login lives in the target.
@@ -69,10 +77,16 @@ impl Plan {
 impl Sides<'_> {
     /// Reads both sides and refuses what can't be done, before anything is changed.
     pub(super) async fn plan(&self) -> Result<Plan, TransferError> {
-        let source = self.source(self.from.find(&Key::grant(self.from.profile)).await?)?;
+        let source = self.from.find(&Key::grant(self.from.profile)).await?;
+        let departs = source.as_ref().is_some_and(|found| self.departs(found));
+        let source = self.source(source)?;
         let target = self.to.find(&Key::grant(self.to.profile)).await?;
         let target = target.map(|found| (found.version, found.contents.into_grant()));
-        let plan = Plan { source, target };
+        let plan = Plan {
+            source,
+            target,
+            departs,
+        };
         self.lasts(&plan)?;
         if plan.is_login() && plan.is_occupied() && !plan.resumes() && !self.transfer.options.overwrite {
             return Err(self.to.occupied());
@@ -104,6 +118,14 @@ impl Sides<'_> {
             keep_until: found.keep_until,
             grant,
         }))
+    }
+
+    fn departs(&self, found: &Found) -> bool {
+        let Contents::Grant(grant) = &found.contents else {
+            return false;
+        };
+        let departure = grant.departure.as_ref();
+        departure.is_some_and(|departure| departure.to == self.to.place_name())
     }
 
     /// What leaves a store that lasts must not end with this process: a refresh token, or what is deleted.

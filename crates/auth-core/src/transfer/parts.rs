@@ -9,17 +9,20 @@ use crate::record::Version;
 use crate::target::TargetId;
 
 impl Sides<'_> {
-    /// The client registration that is in both places now, as it was read.
-    pub(super) async fn client(&self, plan: &Plan) -> Result<Option<Version>, TransferError> {
+    /// Copies the client registration, where the target has none.
+    pub(super) async fn client(&self, plan: &Plan) -> Result<Client, TransferError> {
         let (from, to) = (Key::client(self.from.profile), Key::client(self.to.profile));
         let Some(source) = self.from.find(&from).await? else {
-            return Ok(None);
+            return Ok(Client::Absent);
         };
         let target = self.to.find(&to).await?;
         if target.as_ref().is_some_and(|target| target.contents == source.contents) {
-            return Ok(Some(source.version));
+            return Ok(Client::Same(source.version));
         }
-        if target.is_some() && !plan.resumes() && !self.transfer.options.overwrite {
+        if target.is_some() && plan.leaves_client(self.transfer.options) {
+            return Ok(Client::Differs);
+        }
+        if target.is_some() && !self.transfer.options.overwrite {
             return Err(self.to.occupied());
         }
         if !self.transfer.options.dry_run {
@@ -28,7 +31,7 @@ impl Sides<'_> {
             saved.map_err(|error| self.to.failed(error))?;
             self.to.compare(&to, &source.contents).await?;
         }
-        Ok(Some(source.version))
+        Ok(Client::Same(source.version))
     }
 
     /// Copies the access tokens of the login that goes, where there is none yet.
@@ -56,12 +59,12 @@ impl Sides<'_> {
 
     /// Removes from the source what is in the target now, if that is wanted, and the
     /// access tokens of a login that has gone in any case: as they were read. How many
-    /// others have written meanwhile, and stay.
+    /// are not what the target has, and stay.
     pub(super) async fn clear(
         &self,
         plan: &Plan,
         grant: GrantTransfer,
-        client: Option<Version>,
+        client: Client,
         tokens: Tokens,
     ) -> Result<usize, TransferError> {
         let delete = self.transfer.options.delete_source;
@@ -69,8 +72,8 @@ impl Sides<'_> {
         if delete || grant == GrantTransfer::Moved {
             read.extend(tokens.read);
         }
-        if delete {
-            read.extend(client.map(|version| (Key::client(self.from.profile), version)));
+        if let (Client::Same(version), true) = (client, delete) {
+            read.push((Key::client(self.from.profile), version));
         }
         if delete && grant != GrantTransfer::Moved {
             read.extend(
@@ -78,11 +81,31 @@ impl Sides<'_> {
                     .map(|version| (Key::grant(self.from.profile), version)),
             );
         }
-        let mut kept = 0;
+        let mut kept = usize::from(client.differs());
         for (key, version) in read {
             kept += usize::from(!self.from.remove(&key, version).await?);
         }
         Ok(kept)
+    }
+}
+
+/// The client registration of the source.
+#[derive(Clone, Copy)]
+pub(super) enum Client {
+    Absent,
+    /// As it was read; the target has the same now.
+    Same(Version),
+    /// The target has another, which stays.
+    Differs,
+}
+
+impl Client {
+    pub(super) fn is_same(self) -> bool {
+        matches!(self, Self::Same(_))
+    }
+
+    pub(super) fn differs(self) -> bool {
+        matches!(self, Self::Differs)
     }
 }
 

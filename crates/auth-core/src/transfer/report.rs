@@ -4,14 +4,15 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransferReport {
-    /// Whether there is a client registration, in both places now.
+    /// Whether there is a client registration, the same in both places now. One that was changed in the target since
+    /// an earlier try copied it stays as it is there.
     pub client: bool,
     /// What became of the login.
     pub grant: GrantTransfer,
     /// How many access tokens were copied beside the login's own.
     pub tokens: usize,
-    /// How many records are left in the source that were to be removed: somebody wrote
-    /// them anew after they were copied.
+    /// How many records of the source are not, or not any more, what the target has, and
+    /// so stay, also where what was copied is removed.
     pub kept: usize,
 }
 
@@ -38,6 +39,6 @@ impl TransferReport {
             tokens,
             kept,
         };
-        (client || tokens > 0 || grant != GrantTransfer::Absent).then_some(report)
+        (client || tokens > 0 || kept > 0 || grant != GrantTransfer::Absent).then_some(report)
     }
 }

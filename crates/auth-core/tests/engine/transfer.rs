@@ -39,7 +39,7 @@ enum Trouble {
     /// It breaks off after a number of operations; both sides share the count.
     Cut { left: Arc<AtomicI64>, end: End },
     /// After a number of operations somebody replaces a record; both sides share the count.
-    Meddled { left: Arc<AtomicI64>, by: Meddler },
+    Meddled { left: Arc<AtomicI64>, by: Box<Meddler> },
     /// It answers so many at a time: who comes besides hears nothing in time, though what was to be written is
     /// written then, every other time.
     Crowded {
@@ -98,7 +98,7 @@ impl Troubled {
     fn meddled(inner: &MemoryStore, left: &Arc<AtomicI64>, by: &Meddler) -> Self {
         let trouble = Trouble::Meddled {
             left: left.clone(),
-            by: by.clone(),
+            by: Box::new(by.clone()),
         };
         Self {
             trouble,

@@ -2,6 +2,9 @@
 
 use serde_json::json;
 use store_testkit::process::Output;
+use tokenkeep::key::Key;
+use tokenkeep::store::TokenStoreExt as _;
+use tokenkeep::{Profile, Secret};
 
 use super::support::{SECRET, World, assert_code, assert_fails, end, json as parsed};
 
@@ -56,6 +59,60 @@ fn run_again_it_has_nothing_to_do() {
     }
     words_of(&migrate(&world, "me"), &["me: there already"]);
     words_of(&migrate(&world, ""), &["nothing is kept"]);
+}
+
+/// The secret of a profile's client in this store.
+#[tokio::main(flavor = "current_thread")]
+async fn secret_of(url: &str, profile: &str) -> Option<Secret> {
+    let store = tokenkeep::store::open(url).await.unwrap();
+    let key = Key::client(&Profile::new(profile).unwrap());
+    let (_, contents) = store.load_contents(&key).await.unwrap().unwrap();
+    contents.into_client().unwrap().client_secret
+}
+
+/// Puts the client of one profile under the other's name, with another secret.
+#[tokio::main(flavor = "current_thread")]
+async fn put_changed(url: &str, from: &str, to: &str) -> Secret {
+    let store = tokenkeep::store::open(url).await.unwrap();
+    let key = |profile: &str| Key::client(&Profile::new(profile).unwrap());
+    let (_, contents) = store.load_contents(&key(from)).await.unwrap().unwrap();
+    let mut client = contents.into_client().unwrap();
+    let secret = Secret::new("another-secret");
+    client.client_secret = Some(secret.clone());
+    store.replace_contents(&key(to), &client.into(), None).await.unwrap();
+    secret
+}
+
+#[test]
+fn a_client_that_was_changed_there_stays_as_it_is() {
+    let world = World::new();
+    world.log_in_person("me");
+    assert_code(&migrate(&world, ""), 0);
+    let new = put_changed(&other(&world), "me", "me");
+    for options in ["", "me --overwrite", "me --delete-source"] {
+        words_of(
+            &migrate(&world, options),
+            &["me: without a login; one of its records here is not what is there, and stays"],
+        );
+    }
+    let object = parsed(&migrate(&world, "me --delete-source --json"));
+    assert_eq!(object["profiles"][0]["kept"], 1);
+    assert_eq!(secret_of(&other(&world), "me"), Some(new));
+    let here = format!("json:{}", world.store_file().display());
+    assert_eq!(secret_of(&here, "me"), None);
+}
+
+#[test]
+fn a_client_under_a_name_that_was_given_up_is_not_renamed_over_the_one_that_went() {
+    let world = World::new();
+    let store = format!("json:{}", world.store_file().display());
+    world.log_in_person("old");
+    assert_code(&world.run("profile rename old new"), 0);
+    let changed = put_changed(&store, "new", "old");
+    let refused = world.run("profile rename old new");
+    assert_fails(&refused, 3, &["already has a profile new"]);
+    assert_eq!(secret_of(&store, "new"), None);
+    assert_eq!(secret_of(&store, "old"), Some(changed));
 }
 
 #[test]

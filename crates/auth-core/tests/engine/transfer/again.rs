@@ -179,7 +179,7 @@ async fn is_spendable(store: &MemoryStore, two: &Two) -> bool {
 }
 
 /// The login is written to the target, and the move cut off before the source hears of it.
-async fn cut_off_after_the_target_was_written(two: &Two) {
+pub(super) async fn cut_off_after_the_target_was_written(two: &Two) {
     for operations in 0.. {
         let left = Arc::new(operations.into());
         let cut = |inner: &MemoryStore| Arc::new(Troubled::cut(inner, &left, End::Away));

@@ -1,7 +1,7 @@
 //! Gives a profile another name: its client, its login and its tokens.
 
 use tokenkeep::Profile;
-use tokenkeep::transfer::{Place, Transfer, TransferError};
+use tokenkeep::transfer::{GrantTransfer, Place, Transfer, TransferError};
 
 use crate::args::more::ProfileRename;
 use crate::error::{Failure, Result};
@@ -21,6 +21,10 @@ pub(super) async fn run(session: &Session, args: &ProfileRename) -> Result<()> {
     let Some(report) = moved.map_err(|error| failed(&target, error))? else {
         return Err(source.unknown_profile(&from).await);
     };
+    if report.grant == GrantTransfer::Absent && !report.client && report.tokens == 0 {
+        let (profile, place) = (to.clone(), place::label(&target.settings.store_url));
+        return Err(failed(&target, TransferError::Occupied { profile, place }));
+    }
     let configured = if source.settings.is_configured(&from) {
         format!("; the configuration file still speaks of {from}")
     } else {
@@ -28,7 +32,7 @@ pub(super) async fn run(session: &Session, args: &ProfileRename) -> Result<()> {
     };
     let kept = match report.kept {
         0 => String::new(),
-        kept => format!("; records of {from} that were changed meanwhile are left there: {kept}"),
+        kept => format!("; records of {from} that are not what {to} has are left: {kept}"),
     };
     session.notice(&format!(
         "profile {from} is {to} now, in {}{configured}{kept}",

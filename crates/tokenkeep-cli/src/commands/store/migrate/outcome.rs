@@ -117,11 +117,11 @@ pub(super) fn failed(error: TransferError) -> Failure {
     Failure::of(exit, error).hint(hint)
 }
 
-/// What is left that was to be removed.
+/// What is not the same in both places.
 fn kept(report: &TransferReport) -> String {
     match report.kept {
         0 => String::new(),
-        1 => "; one of its records was changed meanwhile, and stays".to_owned(),
-        kept => format!("; {kept} of its records were changed meanwhile, and stay"),
+        1 => "; one of its records here is not what is there, and stays".to_owned(),
+        kept => format!("; {kept} of its records here are not what is there, and stay"),
     }
 }
