@@ -142,13 +142,15 @@ fn of_client(kind: &ErrorKind, doing: Doing) -> Fault {
         ),
         ErrorKind::ServerSelection { .. } => Fault::new(
             StoreErrorKind::Unavailable,
-            "no primary server was found in time: none answers, TLS is expected, or none is elected",
+            "no primary server was found in time: none answers (are host and port right, is it running?), TLS is expected \
+             (tls=true), or none is elected (rs.initiate(), and a majority of its members)",
         ),
         ErrorKind::DnsResolve { .. } => Fault::new(StoreErrorKind::Unavailable, "the servers' names can't be resolved"),
         ErrorKind::InvalidTlsConfig { .. } => Fault::invalid("the files for TLS can't be used"),
         ErrorKind::InvalidArgument { .. } => Fault::invalid(
             "the URL has an option that is not known, a value that can't be, or a character that must be \
-             percent-encoded",
+             percent-encoded; besides the driver's options there are database, collection, namespace, timeoutMS, username, \
+             password_file and password_env",
         ),
         ErrorKind::IncompatibleServer { .. } | ErrorKind::SessionsNotSupported => {
             Fault::new(StoreErrorKind::Unsupported, "the server is too old")
