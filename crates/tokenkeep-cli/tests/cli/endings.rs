@@ -50,29 +50,31 @@ fn logout_of_nothing() {
 
 #[test]
 fn one_damaged_login_keeps_no_other_from_its_end() {
-    let damages: [(&str, fn(&Path)); 2] = [("json", damage_json), ("sqlite", damage_sqlite)];
-    for (kind, damage) in damages {
-        let world = World::new();
-        let file = world.home().join("tokens");
-        world.write_config(&format!("store = '{kind}:{}'\n", file.display()));
-        let [revoked, ..] = ["revoked", "forgotten", "removed", "renamed", "bad"].map(|name| world.log_in_person(name));
-        damage(&file);
-        assert_code(&world.run("-p revoked revoke"), 0);
-        assert!(!world.server.family_alive(&revoked.refresh_token));
-        assert_code(&world.run("-p forgotten logout"), 0);
-        assert_code(&world.run("profile remove removed --yes"), 0);
-        assert_code(&world.run("profile rename renamed other"), 0);
-        assert_code(&world.run("-p other token"), 0);
-        // Who asks for it is told.
-        for command in ["-p bad logout", "-p bad token"] {
-            assert_fails(&world.run(command), 6, &["record bad#grant"]);
-        }
-        let moved = world.run(&format!(
-            "store migrate --to json:{}",
-            world.home().join("new").display()
-        ));
-        assert_fails(&moved, 1, &["other: moved", "record bad#grant"]);
+    others_end_beside("json", damage_json);
+    others_end_beside("sqlite", damage_sqlite);
+}
+
+fn others_end_beside(kind: &str, damage: impl FnOnce(&Path)) {
+    let world = World::new();
+    let file = world.home().join("tokens");
+    world.write_config(&format!("store = '{kind}:{}'\n", file.display()));
+    let [revoked, ..] = ["revoked", "forgotten", "removed", "renamed", "bad"].map(|name| world.log_in_person(name));
+    damage(&file);
+    assert_code(&world.run("-p revoked revoke"), 0);
+    assert!(!world.server.family_alive(&revoked.refresh_token));
+    assert_code(&world.run("-p forgotten logout"), 0);
+    assert_code(&world.run("profile remove removed --yes"), 0);
+    assert_code(&world.run("profile rename renamed other"), 0);
+    assert_code(&world.run("-p other token"), 0);
+    // Who asks for it is told.
+    for command in ["-p bad logout", "-p bad token"] {
+        assert_fails(&world.run(command), 6, &["record bad#grant"]);
     }
+    let moved = world.run(&format!(
+        "store migrate --to json:{}",
+        world.home().join("new").display()
+    ));
+    assert_fails(&moved, 1, &["other: moved", "record bad#grant"]);
 }
 
 fn damage_json(file: &Path) {
