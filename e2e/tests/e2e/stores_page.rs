@@ -1,8 +1,9 @@
 //! The table of `docs/stores.md` is what the stores say of themselves. `TOKENKEEP_WRITE_PAGES=1` writes it anew.
 
 use std::path::Path;
+use std::time::Duration;
 
-use test_services::Redis;
+use test_services::{Redis, RedisSentinel};
 use tokenkeep::store;
 use tokenkeep::store::LeaseEnd;
 
@@ -30,6 +31,7 @@ async fn table() -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = |scheme: &str| format!("{scheme}:{}", folder.path().join(scheme).display());
     let (usual, durable) = (Redis::start().unwrap(), Redis::builder().durable().start().unwrap());
+    let replicated = RedisSentinel::start(Duration::from_secs(60)).unwrap();
     let forgetful = Redis::builder()
         .option("maxmemory", "100mb")
         .option("maxmemory-policy", "allkeys-lru")
@@ -41,8 +43,8 @@ async fn table() -> String {
         ("SQLite", file("sqlite")),
         ("Redis, each write on the disk", durable.url()),
         (
-            "Redis with `wait_replicas=1`",
-            format!("{}?wait_replicas=1", durable.url()),
+            "Redis with a replica and `wait_replicas=1`",
+            format!("{}?wait_replicas=1", replicated.url()),
         ),
         ("Redis, else", usual.url()),
         ("Redis that makes room", forgetful.url()),
