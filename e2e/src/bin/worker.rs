@@ -2,7 +2,8 @@
 //! store that it shares with others.
 //!
 //! Time runs faster for it (`WORKER_SPEED`), from an origin that all workers share,
-//! so that tokens of a second end within milliseconds.
+//! so that tokens of a second end within milliseconds. Asked to end (SIGTERM), it ends
+//! as a service should: after the refresh that is under way.
 
 #![allow(clippy::print_stdout, reason = "the test reads what it says")]
 
@@ -16,6 +17,7 @@ use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::provider::{self, Rotation};
 use tokenkeep::refresh::Timing;
 use tokenkeep::{AccessToken, ClientRegistration, Profile, Secret, TokenErrorKind, TokenManager, store};
+use tokio::signal::unix::{SignalKind, signal};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -53,7 +55,21 @@ async fn main() -> Outcome<()> {
         origin: Duration::from_millis(variable("WORKER_ORIGIN")?.parse()?),
         speed: variable("WORKER_SPEED")?.parse()?,
     };
-    let source = manager(clock).await?.source(&Profile::default());
+    let manager = manager(clock).await?;
+    let mut asked_to_end = signal(SignalKind::terminate())?;
+    println!("ready");
+    tokio::select! {
+        () = work(&manager, clock) => {}
+        _ = asked_to_end.recv() => {}
+    }
+    if manager.shutdown().await {
+        return Ok(());
+    }
+    Err("a refresh is still under way".into())
+}
+
+async fn work(manager: &TokenManager, clock: FastClock) {
+    let source = manager.source(&Profile::default());
     let mut last: Option<AccessToken> = None;
     loop {
         match source.token().await {

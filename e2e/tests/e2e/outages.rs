@@ -25,7 +25,10 @@ impl Fleet {
     async fn start(store: String) -> Self {
         let scene = Scene::new(Kind::Strict, LIFE, |_| store).budget(Duration::from_secs(30));
         scene.log_in().await;
-        let workers = (0..WORKERS).map(|_| scene.worker()).collect();
+        let workers: Vec<_> = (0..WORKERS).map(|_| scene.worker()).collect();
+        for worker in &workers {
+            assert!(worker.wait_for_stdout("ready\n", LIMIT), "{}", worker.stderr_so_far());
+        }
         Self { scene, workers }
     }
 
@@ -68,7 +71,22 @@ impl Fleet {
     fn errors(&self) -> Vec<String> {
         let all = self.workers.iter().map(Process::stdout_so_far);
         let lines = all.flat_map(|said| said.lines().map(str::to_owned).collect::<Vec<_>>());
-        lines.filter(|line| !line.starts_with("token ")).collect()
+        let well = |line: &String| line == "ready" || line.starts_with("token ");
+        lines.filter(|line| !well(line)).collect()
+    }
+
+    /// The workers are asked to end while one of them has a request under way, whose answer a
+    /// strict server gives once.
+    fn end_in_the_midst(&mut self) {
+        let requests = self.scene.server.counters().token_requests;
+        assert!(self.scene.server.wait_for_token_requests_blocking(requests + 1, LIMIT));
+        for worker in &mut self.workers {
+            worker.terminate().unwrap();
+        }
+        for worker in self.workers.drain(..) {
+            let output = worker.wait(LIMIT).unwrap();
+            assert_eq!(output.code(), Some(0), "{}", output.stderr());
+        }
     }
 
     fn said(&self) -> String {
@@ -80,7 +98,7 @@ impl Fleet {
     /// what is stored in the end is good.
     async fn has_lost_nothing(mut self) {
         let errors = self.errors();
-        self.workers.clear();
+        self.end_in_the_midst();
         let wrong = |line: &&String| line.starts_with("login ") || line.starts_with("noticed ");
         let wrong: Vec<_> = errors.iter().filter(wrong).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
