@@ -17,12 +17,14 @@ use crate::tools;
 use crate::workspace::{Member, Workspace};
 
 /// Those that run to the end by themselves.
-const EXAMPLES: [&str; 10] = [
+const EXAMPLES: [&str; 12] = [
+    "custom_store",
     "from_alf",
     "from_globus",
     "from_palantir",
     "from_pancloud",
     "quickstart",
+    "quickstart_blocking",
     "sealed_redis",
     "share_mongo",
     "share_redis",
@@ -239,6 +241,7 @@ impl Session<'_> {
     fn features(&self) -> Result<(), Failure> {
         let sets = self.workspace.libraries().flat_map(feature_sets);
         sets.chain(example_sets(self.workspace)).try_for_each(|arguments| {
+            say(&format!("-- {}", arguments.join(" ")));
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             succeed(self.cargo().args(["check", "--quiet", "--locked"]).args(arguments))
         })
