@@ -180,9 +180,11 @@ async fn nobody_waits_for_ever_behind_a_save_that_fails() {
     timing.stall = Duration::ZERO;
     let manager = bench.builder(bench.app()).timing(timing).build().unwrap();
     let source = held_refresh(&bench, &manager, &[StoreErrorKind::Denied; 1_000]).await;
-    let other = tokio::spawn(async move { source.token_for(&Target::new().audience("x")).await });
-    bench.clock.limit_is_set(timing.lease_wait).await;
-    bench.clock.advance(timing.lease_wait);
+    let mut other = tokio::spawn(async move { source.token_for(&Target::new().audience("x")).await });
+    tokio::select! {
+        early = &mut other => panic!("{early:?}, without a wait"),
+        () = bench.clock.limit_is_set(timing.lease_wait) => bench.clock.advance(timing.lease_wait),
+    }
     let error = other.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), &TokenErrorKind::Timeout);
     bench.store.stop_failing();
@@ -219,8 +221,11 @@ async fn a_mark_from_the_future_holds_nobody_up() {
     // As long as for any mark: until the request of who made it is surely over.
     let timing = Timing::default();
     let over = timing.budget + timing.settle;
-    let flight = tokio::spawn(async move { source.token().await });
-    bench.clock.limit_is_set(over).await;
+    let mut flight = tokio::spawn(async move { source.token().await });
+    tokio::select! {
+        early = &mut flight => panic!("{early:?}, without a wait"),
+        () = bench.clock.limit_is_set(over) => {}
+    }
     assert_eq!(bench.refreshes(), 0);
     bench.clock.advance(over);
     flight.await.unwrap().unwrap();

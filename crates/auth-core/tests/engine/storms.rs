@@ -36,7 +36,9 @@ async fn nor_behind_the_users_of_a_good_token() {
         source.token().await.unwrap();
         tokio::task::yield_now().await;
     }
-    assert_eq!(bench.server.counters().token_requests, 2);
+    // It waits for any other that was begun, and then asks itself.
+    source.force().await.unwrap_err();
+    assert_eq!(bench.server.counters().token_requests, 3);
 }
 
 /// Ten minutes of an hour's token, with a look at its record every minute.
@@ -122,15 +124,22 @@ async fn many_who_force_at_once_share_a_refresh() {
     until(|| asked.load(Ordering::SeqCst) == 50).await;
     first.wait_for_arrivals(1).await;
     first.release();
-    second.wait_for_arrivals(1).await;
+    let ended = async {
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    };
+    tokio::pin!(ended);
+    tokio::select! {
+        () = &mut ended => panic!("got what may have begun before they asked"),
+        () = second.wait_for_arrivals(1) => {}
+    }
     // The others were woken before this refresh was begun; each has had its turn by now.
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
     second.release();
-    for caller in callers {
-        caller.await.unwrap();
-    }
+    ended.await;
     // One that may have begun before the others asked, and one that surely did not.
     assert_eq!(bench.refreshes(), 2);
 }
