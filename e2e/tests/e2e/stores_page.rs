@@ -7,6 +7,8 @@ use test_services::{Redis, RedisSentinel};
 use tokenkeep::store;
 use tokenkeep::store::LeaseEnd;
 
+use crate::command::patient;
+
 const BEGIN: &str = "<!-- the table begins: e2e/tests/e2e/stores_page.rs -->\n";
 const END: &str = "<!-- the table ends -->\n";
 
@@ -41,13 +43,13 @@ async fn table() -> String {
     let stores = [
         ("JSON file", file("json")),
         ("SQLite", file("sqlite")),
-        ("Redis, each write on the disk", durable.url()),
+        ("Redis, each write on the disk", patient(&durable.url())),
         (
             "Redis with a replica and `wait_replicas=1`",
-            format!("{}?wait_replicas=1", replicated.url()),
+            patient(&format!("{}?wait_replicas=1", replicated.url())),
         ),
-        ("Redis, else", usual.url()),
-        ("Redis that makes room", forgetful.url()),
+        ("Redis, else", patient(&usual.url())),
+        ("Redis that makes room", patient(&forgetful.url())),
         ("MongoDB", "mongodb://127.0.0.1:1/".to_owned()),
         ("Memcached", "memcached://127.0.0.1:1".to_owned()),
         ("memory", "memory:".to_owned()),

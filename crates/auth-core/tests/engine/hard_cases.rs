@@ -182,7 +182,7 @@ async fn nobody_waits_for_ever_behind_a_save_that_fails() {
     let other = source.token_for(&Target::new().audience("x")).await.unwrap_err();
     assert_eq!(other.kind(), &TokenErrorKind::Timeout);
     bench.store.stop_failing();
-    assert!(manager.shutdown().await);
+    assert!(manager.drain().await);
     assert!(bench.refresh_token_is_alive().await, "saved at last");
 }
 
@@ -255,7 +255,7 @@ async fn an_observer_that_panics_costs_no_token() {
     let bench = Bench::new();
     let manager = bench.builder(bench.app()).observer(Panics).build().unwrap();
     held_refresh(&bench, &manager, &[StoreErrorKind::Unavailable]).await;
-    assert!(manager.shutdown().await);
+    assert!(manager.drain().await);
     assert!(bench.refresh_token_is_alive().await);
 }
 

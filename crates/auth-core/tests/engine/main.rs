@@ -4,6 +4,7 @@
 
 mod bad_answers;
 mod conflicts;
+mod ended;
 mod faults;
 mod format;
 mod foundry;
