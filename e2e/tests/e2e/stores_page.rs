@@ -1,7 +1,6 @@
 //! The table of `docs/stores.md` is what the stores say of themselves. `TOKENKEEP_WRITE_PAGES=1` writes it anew.
 
 use std::path::Path;
-use std::time::Duration;
 
 use test_services::{Redis, RedisSentinel};
 use tokenkeep::store;
@@ -33,7 +32,7 @@ async fn table() -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = |scheme: &str| format!("{scheme}:{}", folder.path().join(scheme).display());
     let (usual, durable) = (Redis::start().unwrap(), Redis::builder().durable().start().unwrap());
-    let replicated = RedisSentinel::start(Duration::from_secs(60)).unwrap();
+    let replicated = RedisSentinel::start().unwrap();
     let forgetful = Redis::builder()
         .option("maxmemory", "100mb")
         .option("maxmemory-policy", "allkeys-lru")
