@@ -21,7 +21,7 @@ async fn worker() {
     let builder = AwsKms::builder(key)
         .endpoint_url(endpoint)
         // A busy machine is no dead server.
-        .time_limit(std::time::Duration::from_secs(60));
+        .time_limit(std::time::Duration::from_mins(1));
     let made = match builder.connect().await {
         Ok(provider) => provider.generate(&context(1)).await,
         Err(error) => Err(error),

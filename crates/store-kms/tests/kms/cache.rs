@@ -15,7 +15,7 @@ use crate::given::{Counted, ShiftedClock, key, record, whole};
 const AGE: Duration = Duration::from_mins(5);
 
 /// For what must come about, however busy the machine.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 fn turned(service: &Counted) -> (KmsStore, ManualClock) {
     let clock = ManualClock::default();

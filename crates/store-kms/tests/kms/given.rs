@@ -220,7 +220,7 @@ pub(crate) async fn in_redis() -> Subject<KmsStore> {
 
 pub(crate) async fn in_memcached() -> Subject<KmsStore> {
     let config = MemcachedConfig::from_url(&variable("TOKENKEEP_TEST_MEMCACHED_URL")).unwrap();
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     let config = config.connect_timeout(patience).answer_timeout(patience);
     let config = config.namespace(fresh()).unwrap();
     let open = move || KmsStore::wrap(MemcachedStore::with_config(&config).unwrap(), local());
