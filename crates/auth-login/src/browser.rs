@@ -103,13 +103,14 @@ impl Browser {
         // Not one of the runtime's threads: some browsers run in the terminal until they
         // are left, and the end of a runtime waits for its threads.
         std::thread::spawn(move || {
-            let _ = sender.send(browser.open_at(&address));
+            let _ = sender.send(browser.open_at(&address, EARLY_END));
         });
         let broken = |_| BrowserError::Usual(io::Error::other("given up"));
         outcome.await.map_err(broken)?
     }
 
-    fn open_at(&self, address: &str) -> Result<(), BrowserError> {
+    /// A command that has not ended by `early` is taken for a browser that runs.
+    fn open_at(&self, address: &str, early: Duration) -> Result<(), BrowserError> {
         match self {
             Self::None => Ok(()),
             Self::Usual => {
@@ -121,7 +122,7 @@ impl Browser {
             Self::Commands(commands) => {
                 let mut outcome = Err(BrowserError::Usual(io::ErrorKind::NotFound.into()));
                 for command in commands {
-                    outcome = command.start(address);
+                    outcome = command.start(address, early);
                     if outcome.is_ok() {
                         break;
                     }
@@ -141,12 +142,12 @@ impl BrowserCommand {
         })
     }
 
-    fn start(&self, address: &str) -> Result<(), BrowserError> {
+    fn start(&self, address: &str, early: Duration) -> Result<(), BrowserError> {
         let child = self.prepare(address).spawn().map_err(|source| BrowserError::Start {
             program: self.program.clone(),
             source,
         })?;
-        match early_end(child) {
+        match early_end(child, early) {
             Some(status) if !status.success() => Err(BrowserError::Ended {
                 program: self.program.clone(),
                 status,
@@ -174,14 +175,14 @@ impl BrowserCommand {
     }
 }
 
-/// How it ended, if it does at once. A thread of its own waits for it, so that it does
+/// How it ended, if it does within this time. A thread of its own waits for it, so that it does
 /// not stay behind as a zombie.
-fn early_end(mut child: Child) -> Option<ExitStatus> {
+fn early_end(mut child: Child, early: Duration) -> Option<ExitStatus> {
     let (sender, ended) = mpsc::channel();
     std::thread::spawn(move || {
         let _ = sender.send(child.wait());
     });
-    ended.recv_timeout(EARLY_END).ok()?.ok()
+    ended.recv_timeout(early).ok()?.ok()
 }
 
 /// The address as it may be handed to a program: parsed and written anew, printable,
@@ -261,5 +262,31 @@ mod tests {
         assert_eq!(parsed(" : "), ["Usual"]);
         assert_eq!(Browser::from_variable(None), Browser::Usual);
         assert_eq!(Browser::command("  "), Browser::None);
+    }
+
+    /// However slow the machine is: these commands end by themselves.
+    const ENOUGH: Duration = Duration::from_secs(120);
+
+    #[test]
+    fn the_next_command_where_one_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = folder.path().join("record");
+        let list = format!("no-such-program-anywhere:false:touch {} %s", record.display());
+        let browser = Browser::from_variable(Some(OsStr::new(&list)));
+        let address = folder.path().join("address");
+        browser.open_at(address.to_str().unwrap(), ENOUGH).unwrap();
+        assert!(record.exists() && address.exists());
+        let error = Browser::command("false").open_at("x", ENOUGH).unwrap_err();
+        assert!(matches!(error, BrowserError::Ended { .. }), "{error}");
+        let error = Browser::command("no-such-program-anywhere")
+            .open_at("x", ENOUGH)
+            .unwrap_err();
+        assert!(matches!(error, BrowserError::Start { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_command_that_goes_on_is_a_browser_that_runs() {
+        let running = Browser::command("sleep 2 %s").open_at("2", Duration::from_millis(1));
+        running.unwrap();
     }
 }

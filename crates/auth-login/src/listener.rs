@@ -33,8 +33,8 @@ use rules::Rules;
 /// to look elsewhere.
 const HOLD_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the last page waits to be fetched.
-const LINGER: Duration = Duration::from_secs(3);
+/// How long the last page waits to be fetched: a browser on a busy machine takes seconds to follow.
+const LINGER: Duration = Duration::from_secs(6);
 
 /// No memory, no file descriptors: give connections time to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -127,7 +127,7 @@ impl Listener {
         }
     }
 
-    /// Leads the held browser to this page, waits up to three seconds until it has
+    /// Leads the held browser to this page, waits up to six seconds until it has
     /// it, and closes.
     pub async fn show(mut self, page: &Page) {
         if !self.lead_to(page) {

@@ -14,16 +14,19 @@ use store_testkit::server::{
     AuthorizationServerBuilder, BadAnswer, CANARY, Fault, Meaning, Rotation as ServerRotation,
 };
 
-use crate::setup::{Bench, HOUR};
+use crate::setup::{Bench, HOUR, NEARLY};
 
 /// Longer than any pause that is kept.
 const LONG: Duration = Duration::from_secs(3 * 3600);
+
+/// Less than a token that is nearly over still lives.
+const SHORT: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_on_a_strict_server_survives_each() {
     each(|bad| async move {
         let fault = bad.fault.clone();
-        login_survives(Bench::new(), bad, fault).await;
+        login_survives(Bench::standing(), bad, fault).await;
     })
     .await;
 }
@@ -38,7 +41,7 @@ async fn within_a_grace_a_login_survives_each_although_the_server_acted() {
             let server = server.rotation(ServerRotation::GraceSamePair(grace));
             server.access_token_lifetime(grace)
         };
-        let mut bench = Bench::with(server);
+        let mut bench = Bench::standing_with(server);
         bench.rotation = Rotation::Grace(grace);
         let fault = bad.fault.clone().after_handling();
         login_survives(bench, bad, fault).await;
@@ -49,15 +52,15 @@ async fn within_a_grace_a_login_survives_each_although_the_server_acted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn none_displaces_a_token_that_is_still_good() {
     each(|bad| async move {
-        let bench = Bench::new();
+        let bench = Bench::standing();
         let manager = bench.builder(bench.app()).timing(timing(&bad)).build().unwrap();
         let source = bench.logged_in(&manager).await;
         let good = source.token().await.unwrap();
-        bench.advance(Duration::from_secs(3590));
+        bench.advance(NEARLY);
         bench.server.inject(bad.fault.clone().times(100));
         let is_granted = bad.meaning == Meaning::Granted;
         for _ in 0..3 {
-            assert_eq!(source.token().await.unwrap() == good, !is_granted);
+            assert_eq!(ask(&bench, &source, &bad).await.unwrap() == good, !is_granted);
         }
         assert_eq!(bench.refreshes(), 1, "tried once");
     })
@@ -67,12 +70,12 @@ async fn none_displaces_a_token_that_is_still_good() {
 #[tokio::test(flavor = "multi_thread")]
 async fn client_credentials_survive_each() {
     each(|bad| async move {
-        let bench = Bench::new();
+        let bench = Bench::standing();
         let service = bench.builder(bench.service()).grant(ClientCredentials::new());
         let service = service.token_retry(TokenRetry::none()).timing(timing(&bad));
         let source = service.build().unwrap().source(&bench.profile);
         bench.server.inject(bad.fault.clone().times(100));
-        let outcome = source.token().await;
+        let outcome = ask(&bench, &source, &bad).await;
         check(&outcome, expected(&bad, false).as_ref(), &["service-secret"]);
         assert_eq!(bench.server.counters().token_requests, 1, "asked once");
         bench.server.clear_faults();
@@ -90,7 +93,7 @@ async fn login_survives(bench: Bench, bad: BadAnswer, fault: Fault) {
     let (access, refresh) = (before.access.unwrap().token, before.refresh_token.unwrap());
     bench.advance(HOUR);
     bench.server.inject(fault.times(100));
-    let outcome = source.token().await;
+    let outcome = ask(&bench, &source, &bad).await;
     check(
         &outcome,
         expected(&bad, true).as_ref(),
@@ -101,7 +104,7 @@ async fn login_survives(bench: Bench, bad: BadAnswer, fault: Fault) {
     for _ in 0..3 {
         bench.advance(Duration::from_secs(5));
         let other = bench.builder(bench.app()).timing(timing(&bad)).build().unwrap();
-        let again = other.source(&bench.profile).token().await;
+        let again = ask(&bench, &other.source(&bench.profile), &bad).await;
         assert!(again.is_ok() == outcome.is_ok(), "{again:?}");
     }
     if dead {
@@ -122,6 +125,22 @@ async fn login_survives(bench: Bench, bad: BadAnswer, fault: Fault) {
     assert!(bench.server.is_live(token.unwrap().secret().expose()));
     assert!(bench.refresh_token_is_alive().await);
     assert_eq!(bench.server.counters().logins_lost, 0);
+}
+
+/// Asks for a token; where no answer comes, the time for it runs out once the server has the request.
+async fn ask(bench: &Bench, source: &TokenSource, bad: &BadAnswer) -> Result<AccessToken, TokenError> {
+    if bad.meaning != Meaning::TimedOut {
+        return source.token().await;
+    }
+    let arrived = bench.server.counters().token_requests;
+    let token = source.token();
+    tokio::pin!(token);
+    tokio::select! {
+        // Nothing is sent while a pause lasts.
+        outcome = &mut token => return outcome,
+        () = bench.server.wait_for_token_requests(arrived + 1) => bench.clock.advance(SHORT),
+    }
+    token.await
 }
 
 /// The next token, from a server that is well again; it does not know the one that it gave.
@@ -160,7 +179,7 @@ where
 fn timing(bad: &BadAnswer) -> Timing {
     let mut timing = Timing::default();
     if bad.meaning == Meaning::TimedOut {
-        timing.budget = Duration::from_millis(500);
+        timing.budget = SHORT;
     }
     timing
 }

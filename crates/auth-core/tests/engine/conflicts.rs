@@ -26,7 +26,7 @@ async fn refresh_with<F: Future<Output = ()>>(
 
 #[tokio::test]
 async fn what_others_noted_stays_and_the_child_is_saved_over_it() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let noted = async {
         bench
             .change(|record| {
@@ -51,7 +51,7 @@ async fn what_others_noted_stays_and_the_child_is_saved_over_it() {
 
 #[tokio::test]
 async fn another_login_meanwhile_stays() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let login = async {
         let login = bench.server.log_in("app", "api");
         bench
@@ -72,7 +72,7 @@ async fn another_login_meanwhile_stays() {
 
 #[tokio::test]
 async fn a_logout_meanwhile_stays() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let logout = async {
         bench
             .change(|record| *record = record.tombstone(auth_core::clock::Timestamp::from_unix_seconds(5)))
@@ -86,7 +86,7 @@ async fn a_logout_meanwhile_stays() {
 
 #[tokio::test]
 async fn an_answer_is_saved_until_it_is_saved() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     let gate = Gate::new();
@@ -107,7 +107,7 @@ async fn an_answer_is_saved_until_it_is_saved() {
 
 #[tokio::test]
 async fn who_waits_is_told_that_saving_takes_long_and_the_answer_is_kept() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let mut timing = auth_core::refresh::Timing::default();
     timing.stall = Duration::ZERO;
     let manager = bench.builder(bench.app()).timing(timing).build().unwrap();
@@ -136,7 +136,7 @@ async fn who_waits_is_told_that_saving_takes_long_and_the_answer_is_kept() {
 
 #[tokio::test]
 async fn a_record_that_vanished_without_a_logout_is_kept_alive() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let vanish = async {
         let key = auth_core::key::Key::grant(&bench.profile);
         assert!(

@@ -15,14 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use store_testkit::server::{Fault, Rotation as ServerRotation};
 
-use crate::setup::{Bench, HOUR};
-
-/// So long before the end that a token is due, and still valid.
-const NEARLY: Duration = Duration::from_secs(3590);
+use crate::setup::{Bench, HOUR, NEARLY};
 
 #[tokio::test]
 async fn a_failed_refresh_never_displaces_a_good_token() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     let good = source.token().await.unwrap();
     bench.advance(NEARLY);
@@ -39,7 +36,7 @@ async fn a_failed_refresh_never_displaces_a_good_token() {
 
 #[tokio::test]
 async fn the_servers_own_pause_is_kept_by_everybody() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     bench.server.inject(Fault::answer(429).header("retry-after", "20"));
@@ -58,7 +55,7 @@ async fn the_servers_own_pause_is_kept_by_everybody() {
 
 #[tokio::test]
 async fn a_refused_refresh_token_is_sent_once_and_kept() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     let token = bench.record().await.refresh_token.unwrap();
     bench.server.revoke_family_of(token.expose());
@@ -84,7 +81,7 @@ async fn a_refused_refresh_token_is_sent_once_and_kept() {
 
 #[tokio::test]
 async fn wrong_client_credentials_are_not_the_end_of_a_login() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     bench
@@ -100,7 +97,7 @@ async fn wrong_client_credentials_are_not_the_end_of_a_login() {
 
 #[tokio::test]
 async fn a_lost_answer_of_a_strict_server_is_not_replayed_while_the_token_is_valid() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     let good = source.token().await.unwrap();
     bench.advance(NEARLY);
@@ -123,7 +120,7 @@ async fn a_lost_answer_of_a_strict_server_is_not_replayed_while_the_token_is_val
 
 #[tokio::test]
 async fn a_request_that_never_arrived_is_made_again() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     bench.server.inject(Fault::drop_before_handling());
@@ -152,7 +149,7 @@ impl Transport for Wire {
 
 #[tokio::test]
 async fn what_was_never_sent_is_sent_after_a_pause_and_nobody_settles() {
-    let (bench, wire) = (Bench::new(), Wire::default());
+    let (bench, wire) = (Bench::standing(), Wire::default());
     let manager = bench.builder(bench.app()).transport(wire.clone()).build().unwrap();
     let source = bench.logged_in(&manager).await;
     bench.advance(HOUR);
@@ -172,8 +169,8 @@ async fn what_was_never_sent_is_sent_after_a_pause_and_nobody_settles() {
 
 #[tokio::test]
 async fn a_lost_answer_is_got_again_within_the_grace() {
-    let grace = Duration::from_secs(30);
-    let mut bench = Bench::with(|server| server.rotation(ServerRotation::GraceSamePair(grace)));
+    let grace = Duration::from_secs(600);
+    let mut bench = Bench::standing_with(|server| server.rotation(ServerRotation::GraceSamePair(grace)));
     bench.rotation = Rotation::Grace(grace);
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
@@ -188,7 +185,7 @@ async fn a_lost_answer_is_got_again_within_the_grace() {
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_counts_as_spent() {
     for body in ["", "<html>hello</html>", "{\"access_tok"] {
-        let bench = Bench::new();
+        let bench = Bench::standing();
         let source = bench.logged_in(&bench.manager()).await;
         bench.advance(NEARLY);
         bench.server.inject(Fault::answer(200).body(body).after_handling());
@@ -200,7 +197,7 @@ async fn an_answer_that_cannot_be_read_counts_as_spent() {
 
 #[tokio::test]
 async fn a_store_that_cannot_be_written_means_that_nothing_is_sent() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     let good = source.token().await.unwrap();
     for kind in [
@@ -222,7 +219,7 @@ async fn a_store_that_cannot_be_written_means_that_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_save_whose_outcome_is_not_known_is_made_again() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     bench.store.fail_saves(&[StoreErrorKind::Ambiguous]);
@@ -251,7 +248,7 @@ impl Sealer for NoKey {
 
 #[tokio::test]
 async fn without_a_data_key_nothing_is_sent() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     bench.logged_in(&bench.manager()).await;
     let manager = bench.builder(bench.app()).sealer(Arc::new(NoKey)).build().unwrap();
     bench.advance(HOUR);
@@ -263,7 +260,7 @@ async fn without_a_data_key_nothing_is_sent() {
 
 #[tokio::test]
 async fn a_login_of_another_client_is_not_used() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     bench.logged_in(&bench.manager()).await;
     bench
         .change(|record| record.binding.token_endpoint = Some("https://evil.example/token".into()))
@@ -275,7 +272,7 @@ async fn a_login_of_another_client_is_not_used() {
 
 #[tokio::test]
 async fn a_token_rejected_right_after_a_refresh_causes_no_other() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     let mut token = source.token().await.unwrap();
     let first = token.clone();

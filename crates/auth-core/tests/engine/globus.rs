@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use auth_core::error::{ConfigError, TokenErrorKind};
 use auth_core::grant::ClientCredentials;
+use auth_core::refresh::Timing;
 use auth_core::{ClientRegistration, Secret, Target, TokenManager};
 use store_testkit::server::{Client, Dialect};
 
@@ -16,7 +17,7 @@ const TRANSFER: &str = "transfer.api.globus.org";
 const TRANSFER_ALL: &str = "urn:globus:auth:scope:transfer.api.globus.org:all";
 
 fn bench() -> Bench {
-    Bench::with(|server| {
+    Bench::standing_with(|server| {
         let server = server.dialect(Dialect::Globus);
         server
             .client(Client::confidential("cl ient", "s:e+c%ret"))
@@ -33,7 +34,10 @@ impl Bench {
     fn globus_client(&self) -> TokenManager {
         let client = ClientRegistration::confidential(self.globus(), "cl ient", Secret::new("s:e+c%ret"));
         let builder = self.builder(client).grant(ClientCredentials::new());
-        builder.build().unwrap()
+        // Who waits for another's request waits for it, however slow the machine is.
+        let mut timing = Timing::default();
+        timing.renewable_wait = timing.lease_wait;
+        builder.timing(timing).build().unwrap()
     }
 
     fn scopes_of(&self, token: &auth_core::AccessToken) -> String {
@@ -96,8 +100,8 @@ async fn of_several_resource_servers_one_must_be_picked() {
         assert_eq!(error.kind(), &several);
         assert!(error.to_string().contains(TRANSFER), "{error}");
     }
-    assert!(bench.asked() <= 3, "not asked at each call");
     let asked = bench.asked();
+    assert_eq!(asked, 1, "not asked at each call");
     source.token_for(&of(AUTH)).await.unwrap();
     assert_eq!(bench.asked(), asked, "what came is kept all the same");
     let error = source.token_for(&of("nobody.example")).await.unwrap_err();

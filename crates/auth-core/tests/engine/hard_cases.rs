@@ -11,7 +11,7 @@ use auth_core::key::Key;
 use auth_core::observer::{Event, Observer};
 use auth_core::provider::Rotation;
 use auth_core::record::Mark;
-use auth_core::refresh::Timing;
+use auth_core::refresh::{RefreshPolicy, Timing};
 use auth_core::sealer::{DataKey, SealError, Sealer};
 use auth_core::secret::SecretBytes;
 use auth_core::store::StoreErrorKind;
@@ -20,30 +20,38 @@ use auth_core::{Profile, Target, TokenManager};
 use auth_http::HttpTransport;
 use store_testkit::server::{Fault, Gate, Rotation as ServerRotation};
 
-use crate::setup::{Bench, HOUR};
+use crate::setup::{Bench, HOUR, NEARLY};
 
 #[tokio::test]
 async fn a_grace_ends_however_often_it_was_tried() {
-    let grace = Duration::from_secs(30);
-    let mut bench = Bench::with(|server| server.rotation(ServerRotation::GraceSamePair(grace)));
+    let grace = Duration::from_secs(60);
+    let mut bench = Bench::standing_with(|server| server.rotation(ServerRotation::GraceSamePair(grace)));
     bench.rotation = Rotation::Grace(grace);
-    let source = bench.logged_in(&bench.manager()).await;
+    // Due so long before its end that whoever asks waits for the attempt, and has a good token all the same.
+    let mut policy = RefreshPolicy::default();
+    policy.margin = Duration::from_secs(300);
+    let manager = || bench.builder(bench.app()).refresh_policy(policy).build().unwrap();
+    let source = bench.logged_in(&manager()).await;
+    let good = source.token().await.unwrap();
     bench.advance(Duration::from_secs(3400));
-    for _ in 0..4 {
+    // The second attempt is within the grace, and its answer is lost too; that begins no other grace.
+    for refreshes in [1, 2, 2, 2] {
         bench.server.inject(Fault::drop_after_handling());
-        let _ = source.token().await;
-        let _ = bench.manager().source(&bench.profile).token().await;
-        bench.advance(Duration::from_secs(20));
+        assert_eq!(source.token().await.unwrap(), good);
+        assert_eq!(manager().source(&bench.profile).token().await.unwrap(), good);
+        assert_eq!(bench.refreshes(), refreshes);
+        bench.advance(Duration::from_secs(40));
     }
-    assert_eq!(bench.server.counters().double_spends, 0);
+    let counters = bench.server.counters();
+    assert_eq!((counters.refreshes_replayed, counters.double_spends), (1, 0));
 }
 
 #[tokio::test]
 async fn a_gateway_that_gave_up_does_not_end_the_login() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     let good = source.token().await.unwrap();
-    bench.advance(Duration::from_secs(3590));
+    bench.advance(NEARLY);
     bench
         .server
         .inject(Fault::answer(504).body("<html>gateway</html>").after_handling());
@@ -130,7 +138,7 @@ impl Transport for Counting {
 
 #[tokio::test]
 async fn the_data_key_is_there_while_the_answer_is_under_way() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     bench.logged_in(&bench.manager()).await;
     let (keys, alive) = (Keys::default(), Arc::new(AtomicUsize::new(0)));
     let transport = Counting {
@@ -147,15 +155,6 @@ async fn the_data_key_is_there_while_the_answer_is_under_way() {
     bench.advance(HOUR);
     manager.source(&bench.profile).token().await.unwrap();
     assert_eq!(alive.load(Ordering::SeqCst), 1);
-}
-
-fn quick() -> Timing {
-    let mut timing = Timing::default();
-    timing.budget = Duration::from_millis(200);
-    timing.settle = Duration::from_millis(100);
-    timing.lease_wait = Duration::from_millis(400);
-    timing.stall = Duration::ZERO;
-    timing
 }
 
 /// A refresh that is held after the server has handled it; what the store does then
@@ -176,11 +175,16 @@ async fn held_refresh(bench: &Bench, manager: &TokenManager, failing: &[StoreErr
 
 #[tokio::test]
 async fn nobody_waits_for_ever_behind_a_save_that_fails() {
-    let bench = Bench::new();
-    let manager = bench.builder(bench.app()).timing(quick()).build().unwrap();
+    let bench = Bench::standing();
+    let mut timing = Timing::default();
+    timing.stall = Duration::ZERO;
+    let manager = bench.builder(bench.app()).timing(timing).build().unwrap();
     let source = held_refresh(&bench, &manager, &[StoreErrorKind::Denied; 1_000]).await;
-    let other = source.token_for(&Target::new().audience("x")).await.unwrap_err();
-    assert_eq!(other.kind(), &TokenErrorKind::Timeout);
+    let other = tokio::spawn(async move { source.token_for(&Target::new().audience("x")).await });
+    bench.clock.limit_is_set(timing.lease_wait).await;
+    bench.clock.advance(timing.lease_wait);
+    let error = other.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), &TokenErrorKind::Timeout);
     bench.store.stop_failing();
     assert!(manager.drain().await);
     assert!(bench.refresh_token_is_alive().await, "saved at last");
@@ -188,14 +192,14 @@ async fn nobody_waits_for_ever_behind_a_save_that_fails() {
 
 #[tokio::test]
 async fn a_good_token_is_used_although_the_refresh_token_is_refused() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let manager = bench.builder(bench.app()).cache_access_tokens(false).build().unwrap();
     let source = bench.logged_in(&manager).await;
     let good = source.force().await.unwrap();
     bench
         .server
         .revoke_family_of(bench.record().await.refresh_token.unwrap().expose());
-    bench.advance(Duration::from_secs(3590));
+    bench.advance(NEARLY);
     assert_eq!(source.token().await.unwrap(), good);
     assert_eq!(source.token().await.unwrap(), good);
     assert_eq!(bench.refreshes(), 2);
@@ -205,22 +209,28 @@ async fn a_good_token_is_used_although_the_refresh_token_is_refused() {
 
 #[tokio::test]
 async fn a_mark_from_the_future_holds_nobody_up() {
-    let bench = Bench::new();
-    bench.logged_in(&bench.manager()).await;
-    let manager = bench.builder(bench.app()).timing(quick()).build().unwrap();
+    let bench = Bench::standing();
+    let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     let future = Timestamp::from(std::time::SystemTime::now()).plus(HOUR * 3);
     bench
         .change(|record| record.mark = Some(Mark::new(record.refresh_token.as_ref().unwrap(), future)))
         .await;
-    manager.source(&bench.profile).token().await.unwrap();
+    // As long as for any mark: until the request of who made it is surely over.
+    let timing = Timing::default();
+    let over = timing.budget + timing.settle;
+    let flight = tokio::spawn(async move { source.token().await });
+    bench.clock.limit_is_set(over).await;
+    assert_eq!(bench.refreshes(), 0);
+    bench.clock.advance(over);
+    flight.await.unwrap().unwrap();
+    assert_eq!(bench.refreshes(), 1);
 }
 
 #[tokio::test]
 async fn a_refusal_that_cannot_be_noted_at_once_is_noted_later() {
-    let bench = Bench::new();
-    let manager = bench.builder(bench.app()).timing(quick()).build().unwrap();
-    let source = bench.logged_in(&manager).await;
+    let bench = Bench::standing();
+    let source = bench.logged_in(&bench.manager()).await;
     bench
         .server
         .revoke_family_of(bench.record().await.refresh_token.unwrap().expose());
@@ -252,7 +262,7 @@ impl Observer for Panics {
 
 #[tokio::test]
 async fn an_observer_that_panics_costs_no_token() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let manager = bench.builder(bench.app()).observer(Panics).build().unwrap();
     held_refresh(&bench, &manager, &[StoreErrorKind::Unavailable]).await;
     assert!(manager.drain().await);
@@ -261,7 +271,7 @@ async fn an_observer_that_panics_costs_no_token() {
 
 #[tokio::test]
 async fn what_one_target_may_not_have_the_others_may() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     for code in ["invalid_scope", "invalid_grant"] {
@@ -275,7 +285,7 @@ async fn what_one_target_may_not_have_the_others_may() {
 
 #[tokio::test]
 async fn a_rebased_login_never_goes_back_in_versions() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let manager = bench.manager();
     let source = bench.logged_in(&manager).await;
     for _ in 0..5 {
@@ -297,7 +307,7 @@ async fn a_rebased_login_never_goes_back_in_versions() {
 
 #[tokio::test]
 async fn a_mark_that_may_be_stored_is_taken_away_where_nothing_was_sent() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.store.fail_saves(&[StoreErrorKind::Ambiguous; 2]);
     let error = source.force().await.unwrap_err();

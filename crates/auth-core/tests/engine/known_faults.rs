@@ -159,7 +159,7 @@ async fn a_rejected_token_that_somebody_has_replaced_costs_no_request() {
 
 #[tokio::test]
 async fn an_end_is_a_moment_not_a_time_of_day() {
-    let bench = Bench::with(|server| {
+    let bench = Bench::standing_with(|server| {
         server
             .access_token_format(AccessTokenFormat::Jwt)
             .expires_in(ExpiresIn::Text)

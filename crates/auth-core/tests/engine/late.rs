@@ -23,7 +23,7 @@ async fn assert_untouched(bench: &Bench) {
 
 #[tokio::test]
 async fn a_second_after_the_lease_was_extended_nothing_is_sent() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     bench
@@ -41,7 +41,7 @@ async fn a_second_after_the_lease_was_extended_nothing_is_sent() {
 
 #[tokio::test]
 async fn nor_when_the_mark_is_older_than_others_wait() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     bench.store.slow_saves(&bench.clock, beyond(Timing::default().settle));
@@ -56,7 +56,7 @@ async fn nor_when_the_mark_is_older_than_others_wait() {
 
 #[tokio::test]
 async fn nor_without_the_lease() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     bench.store.lose_leases(true);

@@ -81,7 +81,8 @@ async fn managers_over_one_store_make_one_refresh_per_expiry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_shared_too() {
-    let bench = Bench::with(|server| server.latency(std::time::Duration::from_millis(30)));
+    // It stands: the pause after the failure is not over before the last of them has asked.
+    let bench = Bench::standing_with(|server| server.latency(std::time::Duration::from_millis(30)));
     let source = bench.logged_in(&bench.manager()).await;
     bench.server.inject(store_testkit::server::Fault::answer(503));
     bench.advance(HOUR);

@@ -13,7 +13,7 @@ use auth_core::store::{
 use auth_core::{MemoryStore, TokenStore};
 use tokio::sync::oneshot;
 
-use crate::setup::ShiftedClock;
+use crate::clock::ShiftedClock;
 
 /// A store that fails, waits and hesitates as it is told.
 #[derive(Clone, Debug, Default)]

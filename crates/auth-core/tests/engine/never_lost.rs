@@ -78,12 +78,18 @@ fn a_runtime_that_ends_in_mid_flight_loses_nothing() {
 
 #[test]
 fn dropping_the_last_manager_waits_for_the_refresh() {
-    let bench = Bench::with(|server| server.latency(Duration::from_millis(100)));
+    let bench = Bench::with(|server| server.latency(Duration::from_millis(500)));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let manager = bench.manager();
     let source = runtime.block_on(bench.logged_in(&manager));
     bench.advance(HOUR);
-    let _ = runtime.block_on(async { tokio::time::timeout(Duration::from_millis(50), source.token()).await });
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            token = source.token() => panic!("{token:?} came at once"),
+            () = bench.server.wait_for_token_requests(1) => {}
+        }
+    });
     drop((manager, source));
     // The drop above has waited: the answer is in the store, without any further wait.
     assert_eq!(bench.server.counters().requests_of("refresh_token"), 1);

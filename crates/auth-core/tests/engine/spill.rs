@@ -41,7 +41,7 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
 }
 
 async fn until_empty(folder: &Path) {
-    let limit = tokio::time::timeout(Duration::from_secs(30), async {
+    let limit = tokio::time::timeout(Duration::from_secs(120), async {
         while !files(folder).is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

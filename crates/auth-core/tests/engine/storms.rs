@@ -1,18 +1,20 @@
 //! However often callers call: the token endpoint is asked seldom.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use auth_core::error::{ConfigError, TokenErrorKind};
 use auth_core::store::StoreErrorKind;
-use store_testkit::server::Fault;
+use store_testkit::server::{Fault, Gate};
 
-use crate::setup::{Bench, HOUR};
+use crate::setup::{Bench, HOUR, NEARLY, until};
 
 const REFUSED: &str = r#"{"error":"invalid_client"}"#;
 
 #[tokio::test]
 async fn a_refused_client_is_not_asked_about_at_every_call() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.service_manager().source(&bench.profile);
     bench.server.inject(Fault::answer(401).body(REFUSED).times(1000));
     for _ in 0..50 {
@@ -23,13 +25,13 @@ async fn a_refused_client_is_not_asked_about_at_every_call() {
 
 #[tokio::test]
 async fn nor_behind_the_users_of_a_good_token() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.service_manager().source(&bench.profile);
     source.token().await.unwrap();
     bench.advance(Duration::from_secs(3400));
     bench.server.inject(Fault::answer(401).body(REFUSED).times(1000));
     source.token().await.unwrap();
-    bench.server.wait_for_token_requests(2).await;
+    until(|| bench.events.count("Failed") == 1).await;
     for _ in 0..200 {
         source.token().await.unwrap();
         tokio::task::yield_now().await;
@@ -49,7 +51,7 @@ async fn ten_minutes(bench: &Bench, source: &auth_core::TokenSource) {
 
 #[tokio::test]
 async fn looking_at_a_record_spends_nothing() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let manager = bench.builder(bench.app()).cache_access_tokens(false).build().unwrap();
     let source = bench.logged_in(&manager).await;
     source.force().await.unwrap();
@@ -59,7 +61,7 @@ async fn looking_at_a_record_spends_nothing() {
 
 #[tokio::test]
 async fn nor_does_it_ask_for_what_cannot_be_stored() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     bench.store.fail_saves(&[StoreErrorKind::Unavailable; 500]);
     let source = bench.service_manager().source(&bench.profile);
     source.token().await.unwrap();
@@ -69,7 +71,7 @@ async fn nor_does_it_ask_for_what_cannot_be_stored() {
 
 #[tokio::test]
 async fn a_validity_that_tokens_never_have_is_an_error() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let wanted = Duration::from_secs(7200);
     for source in [
         bench.logged_in(&bench.manager()).await,
@@ -90,7 +92,7 @@ async fn a_validity_that_tokens_never_have_is_an_error() {
 
 #[tokio::test]
 async fn tokens_that_are_over_before_they_come_are_used_for_a_moment() {
-    let bench = Bench::with(|server| server.access_token_lifetime(Duration::ZERO));
+    let bench = Bench::standing_with(|server| server.access_token_lifetime(Duration::ZERO));
     let source = bench.logged_in(&bench.manager()).await;
     bench.advance(HOUR);
     for _ in 0..20 {
@@ -101,27 +103,44 @@ async fn tokens_that_are_over_before_they_come_are_used_for_a_moment() {
 
 #[tokio::test]
 async fn many_who_force_at_once_share_a_refresh() {
-    let bench = Bench::with(|server| server.latency(Duration::from_millis(20)));
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
+    let (first, second) = (Gate::new(), Gate::new());
+    bench.server.inject(Fault::none().hold_before(&first));
+    bench.server.inject(Fault::none().hold_before(&second));
+    let asked = Arc::new(AtomicUsize::new(0));
     let callers: Vec<_> = (0..50)
         .map(|_| {
-            let source = source.clone();
-            tokio::spawn(async move { source.force().await.unwrap() })
+            let (source, asked) = (source.clone(), asked.clone());
+            tokio::spawn(async move {
+                // There is one thread: who has counted waits for a refresh before the next one counts.
+                asked.fetch_add(1, Ordering::SeqCst);
+                source.force().await.unwrap()
+            })
         })
         .collect();
+    until(|| asked.load(Ordering::SeqCst) == 50).await;
+    first.wait_for_arrivals(1).await;
+    first.release();
+    second.wait_for_arrivals(1).await;
+    // The others were woken before this refresh was begun; each has had its turn by now.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    second.release();
     for caller in callers {
         caller.await.unwrap();
     }
     // One that may have begun before the others asked, and one that surely did not.
-    assert!(bench.refreshes() <= 2, "{}", bench.refreshes());
+    assert_eq!(bench.refreshes(), 2);
 }
 
 #[tokio::test]
 async fn a_pause_of_nothing_is_still_a_pause() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let source = bench.logged_in(&bench.manager()).await;
     source.token().await.unwrap();
-    bench.advance(Duration::from_secs(3590));
+    bench.advance(NEARLY);
     bench
         .server
         .inject(Fault::answer(503).header("retry-after", "0").times(1000));
@@ -133,7 +152,7 @@ async fn a_pause_of_nothing_is_still_a_pause() {
 
 #[tokio::test]
 async fn useless_401s_without_a_stored_token_cause_one_refresh() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let manager = bench.builder(bench.app()).cache_access_tokens(false).build().unwrap();
     let source = bench.logged_in(&manager).await;
     let mut token = source.force().await.unwrap();

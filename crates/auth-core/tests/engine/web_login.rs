@@ -112,7 +112,7 @@ async fn a_query_without_the_state_of_a_login_sends_nothing() {
 /// By the clock of who finishes it, whether the store has forgotten it by then or not.
 #[tokio::test]
 async fn a_login_lasts_ten_minutes() {
-    let bench = Bench::new();
+    let bench = Bench::standing();
     let (in_time, late) = (begin(&bench, "ana").await, begin(&bench, "ben").await);
     let manager = bench.manager();
     bench.clock.advance(Duration::from_secs(595));

@@ -54,15 +54,15 @@ impl Setting {
         self.manager(false).source(&Profile::default())
     }
 
-    /// From now on whoever sleeps by the clock is woken soon.
+    /// From now on the clock moves too, and never further than time does: pauses end, and no limit comes nearer
+    /// than on a clock of its own.
     pub(crate) fn let_time_pass(&self) {
+        const STEP: Duration = Duration::from_millis(5);
         let clock = self.clock.clone();
         tokio::spawn(async move {
             loop {
-                if clock.sleepers() > 0 {
-                    clock.advance(Duration::from_millis(100));
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(STEP).await;
+                clock.advance(STEP);
             }
         });
     }

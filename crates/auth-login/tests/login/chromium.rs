@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use store_testkit::server::{Fault, Gate};
 
-use crate::setup::{Bench, get};
+use crate::setup::{Bench, LIMIT, get};
 
 const MISSING: &str = "Chromium is needed for this test, as the program `chromium`: \
                        apt-get install chromium on Debian, or see https://www.chromium.org";
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn chromium(profile: &Path) -> Command {
     let mut command = Command::new("chromium");
@@ -112,7 +111,7 @@ async fn wait_for<T>(mut there: impl AsyncFnMut() -> Option<T>) -> T {
         if let Some(value) = there().await {
             return value;
         }
-        assert!(started.elapsed() < PATIENCE, "the browser did not get there");
+        assert!(started.elapsed() < LIMIT, "the browser did not get there");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -120,7 +119,8 @@ async fn wait_for<T>(mut there: impl AsyncFnMut() -> Option<T>) -> T {
 /// Where the browser tells what it shows.
 fn port_in(profile: &Path) -> Option<u16> {
     let text = std::fs::read_to_string(profile.join("DevToolsActivePort")).ok()?;
-    text.lines().next()?.parse().ok()
+    // With its end: of half a number there is no line yet.
+    text.split_once('\n')?.0.parse().ok()
 }
 
 /// The page whose title is ours.

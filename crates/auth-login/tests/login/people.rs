@@ -1,23 +1,52 @@
 //! Logins as they should go.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use auth_core::Profile;
 use auth_core::clock::ManualClock;
 use auth_login::{ListenError, Listener, ListenerConfig, LoginError};
 use store_testkit::server::{Fault, Gate};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
 use crate::setup::{Bench, address_of, assert_closed, browse, get, state_of};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// Listens there, by a clock that stands.
 fn listening(addresses: &[&str]) -> ListenerConfig {
-    addresses.iter().fold(ListenerConfig::default(), |config, address| {
+    let config = ListenerConfig::default().clock(ManualClock::default());
+    addresses.iter().fold(config, |config, address| {
         config.address(address.parse().unwrap()).unwrap()
     })
+}
+
+/// A port that nobody else is given, in either family: bound, and not listened on. Who names it can listen there.
+struct Reserved {
+    port: u16,
+    _held: [TcpSocket; 2],
+}
+
+impl Reserved {
+    fn new() -> Self {
+        loop {
+            let held = [TcpSocket::new_v4().unwrap(), TcpSocket::new_v6().unwrap()];
+            for socket in &held {
+                socket.set_reuseaddr(true).unwrap();
+            }
+            held[0].bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let port = held[0].local_addr().unwrap().port();
+            // Where somebody has it in the other family: the next one.
+            if held[1].bind((Ipv6Addr::LOCALHOST, port).into()).is_ok() {
+                return Self { port, _held: held };
+            }
+        }
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
 }
 
 #[tokio::test]
@@ -79,10 +108,10 @@ async fn over_ipv6() {
 
 #[tokio::test]
 async fn both_families_answer_at_the_same_port() {
-    let bench = Bench::new();
+    let (bench, reserved) = (Bench::new(), Reserved::new());
     let begun = bench
         .login()
-        .listener(ListenerConfig::default().path("/").unwrap())
+        .listener(listening(&[&reserved.address()]).path("/").unwrap())
         .begin()
         .await
         .unwrap();
@@ -98,7 +127,8 @@ async fn both_families_answer_at_the_same_port() {
 
 #[tokio::test]
 async fn the_next_of_the_list_where_a_port_is_taken() {
-    let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let reserved = Reserved::new();
+    let holder = TcpListener::bind(reserved.address()).await.unwrap();
     let taken: SocketAddr = holder.local_addr().unwrap();
     let error = Listener::bind(&listening(&[&taken.to_string()])).await.unwrap_err();
     assert!(matches!(error, ListenError::Taken(_)));
@@ -253,6 +283,26 @@ async fn a_browser_is_not_held_for_ever() {
     assert!(answers.last().unwrap().body.contains("your terminal shows how it ends"));
     gate.release();
     login.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_last_page_waits_six_seconds_to_be_fetched() {
+    let (bench, clock) = (Bench::new(), ManualClock::default());
+    let begun = bench.login().clock(clock.clone()).begin().await.unwrap();
+    let (url, address) = (begun.url().clone(), address_of(&begun));
+    let login = bench.finish(begun);
+    let location = get(url.as_str()).await.header("location").unwrap().to_owned();
+    let led = get(&location).await;
+    assert_eq!((led.status, led.header("location")), (303, Some("/done")));
+    // Who was led there does not go.
+    clock.advance(Duration::from_millis(5_999));
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!login.is_finished());
+    clock.advance(Duration::from_millis(1));
+    login.await.unwrap().unwrap();
+    assert_closed(address).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
-//! The JSON store: the suite of all stores, and what is its own.
+//! What is the JSON store's own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
-#![allow(clippy::unused_async, reason = "a subject is opened by an async function")]
 
 mod files;
 mod given;
@@ -10,7 +9,3 @@ mod permissions;
 mod processes;
 mod together;
 mod worker;
-
-use given::subject;
-
-store_testkit::conformance!(json, subject());

@@ -18,7 +18,7 @@ const PATH: &str = "STORE_JSON_TEST_PATH";
 
 /// How long any job may take.
 pub(crate) fn limit() -> Duration {
-    Duration::from_secs(extent(120, 3_600))
+    Duration::from_secs(extent(300, 3_600))
 }
 
 #[derive(Clone, Copy, Debug)]
