@@ -161,11 +161,11 @@ async fn certificates_that_do_not_fit() {
         "ca=FILE",
     )
     .await;
-    // TLS where there is none, and none where there is TLS.
+    // TLS where there is none, and none where there is TLS: one of them waits for the other, so little patience is best.
     let plain = format!("rediss://{}?ca={}", redis.address(), files.authority.display());
-    refused(&plain, StoreErrorKind::Unavailable, "(rediss://)").await;
+    refused_as_usual(&plain, StoreErrorKind::Unavailable, "(rediss://)").await;
     let tls = redis.tls_url().unwrap().replace("rediss", "redis");
-    refused(&tls, StoreErrorKind::Unavailable, "").await;
+    refused_as_usual(&tls, StoreErrorKind::Unavailable, "").await;
 }
 
 #[tokio::test]
