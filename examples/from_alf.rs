@@ -71,8 +71,11 @@ async fn plain() -> Outcome<()> {
             "   {} {} with body {}: {status}",
             echo["method"], echo["path"], echo["body"]
         );
+        expect(status.is_success(), "the API answers")?;
     }
-    println!("   token requests: {}\n", server.counters().token_requests);
+    let requests = server.counters().token_requests;
+    println!("   token requests: {requests}\n");
+    expect(requests == 1, "one token for all requests")?;
 
     println!("2. The API takes the token no more.");
     server.expire_access_tokens();
@@ -85,7 +88,12 @@ async fn plain() -> Outcome<()> {
         "   401s: {}, token requests: {}\n",
         seen.api_unauthorized, seen.token_requests
     );
-    Ok(())
+    expect(
+        status.is_success() && echo["body"] == "sent again, whole",
+        "the API answers",
+    )?;
+    let counted = (seen.api_unauthorized, seen.token_requests);
+    expect(counted == (1, 2), "a 401 costs one new token")
 }
 
 /// An answer without `expires_in`: the lifetime is what the API has in Auth0's settings.
@@ -111,6 +119,10 @@ async fn auth0() -> Outcome<()> {
             echo["audience"],
             lives.unwrap_or_default()
         );
+        expect(
+            lives == Some(86_400) && echo["audience"] == audience,
+            "a day, for this audience",
+        )?;
     }
     println!();
     Ok(())
@@ -129,26 +141,30 @@ async fn token_retry() -> Outcome<()> {
         .build()?;
     let alf = client(&server, manager.source(&Profile::default()))?;
     server.inject(Fault::answer(500).times(2));
-    println!(
-        "   the API answers {}",
-        alf.get(server.api_url()).send().await?.status()
-    );
-    println!("   token requests: {}\n", server.counters().token_requests);
+    let status = alf.get(server.api_url()).send().await?.status();
+    let requests = server.counters().token_requests;
+    println!("   the API answers {status}");
+    println!("   token requests: {requests}\n");
+    expect(status.is_success() && requests == 3, "the third attempt succeeds")?;
 
     println!("5. The token endpoint refuses.");
     let called = server.counters().api_ok;
     server.expire_access_tokens();
     server.inject(Fault::answer(400).body(r#"{"error":"invalid_client"}"#).times(9));
-    match alf.get(server.api_url()).send().await {
-        Ok(answer) => println!("   the API answers {}", answer.status()),
-        Err(error) => println!(
-            "   {}",
-            error.as_token_error().map(ToString::to_string).unwrap_or_default()
-        ),
+    let Err(error) = alf.get(server.api_url()).send().await else {
+        return Err("expected: no answer without a token".into());
+    };
+    let error = error.as_token_error().ok_or("expected: the token endpoint's error")?;
+    println!("   {error}");
+    let meanwhile = server.counters().api_ok - called;
+    println!("   calls that the API answered meanwhile: {meanwhile}");
+    expect(meanwhile == 0, "the API is not called")
+}
+
+fn expect(so: bool, what: &str) -> Outcome<()> {
+    if so {
+        Ok(())
+    } else {
+        Err(format!("expected: {what}").into())
     }
-    println!(
-        "   calls that the API answered meanwhile: {}",
-        server.counters().api_ok - called
-    );
-    Ok(())
 }

@@ -7,9 +7,12 @@
 
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -18,7 +21,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::routing::get;
 use serde_json::{Value, json};
 use store_testkit::server::{AuthorizationServer, Client, Dialect};
-use tokenkeep::clock::{Clock as _, SystemClock};
+use tokenkeep::clock::{Clock, SystemClock, Timestamp};
 use tokenkeep::grant::ClientCredentials;
 use tokenkeep::{
     AuthorizedClient, ClientRegistration, MemoryStore, Profile, Secret, Target, TokenManager, TokenSource, provider,
@@ -29,7 +32,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const CLIENT_ID: &str = "5fb1d0a8";
 const TRANSFER: &str = "transfer.api.globus.org";
 const TRANSFER_ALL: &str = "urn:globus:auth:scope:transfer.api.globus.org:all";
-const LIFETIME: Duration = Duration::from_secs(4);
+const LIFETIME: Duration = Duration::from_secs(48 * 3600);
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
@@ -43,8 +46,10 @@ async fn main() -> Outcome<()> {
     // `provider::globus()`, at the real one.
     let globus = provider::globus_at(&server.issuer())?;
     let client = ClientRegistration::confidential(globus, CLIENT_ID, Secret::new("client-secret"));
+    let clock = Turned::default();
     let manager = tokenkeep::manager(client, MemoryStore::new())
         .grant(ClientCredentials::new())
+        .clock(clock.clone())
         .build()?;
 
     both_tokens(&server, &manager).await?;
@@ -53,24 +58,24 @@ async fn main() -> Outcome<()> {
     let source = manager.source_for(&Profile::default(), &Target::new().scope(TRANSFER_ALL));
     list_endpoints(&transfer, source.clone()).await?;
 
+    let before = server.counters().token_requests;
     println!(
-        "3. {} seconds later the token is over, and asked for again.",
-        LIFETIME.as_secs()
+        "3. {} hours later the token is over, and asked for again.",
+        LIFETIME.as_secs() / 3600
     );
-    tokio::time::sleep(LIFETIME).await;
+    clock.turn(LIFETIME);
+    server.advance(LIFETIME);
     list_endpoints(&transfer, source).await?;
-    let seen = server.counters();
-    println!(
-        "   token requests in all: {}, refresh tokens: none",
-        seen.token_requests
-    );
-    Ok(())
+    let requests = server.counters().token_requests;
+    println!("   token requests in all: {requests}, refresh tokens: none");
+    expect(requests == before + 1, "one more token")
 }
 
 /// No scopes are named, so the provider's four are asked for: one answer, two tokens.
 async fn both_tokens(server: &AuthorizationServer, manager: &TokenManager) -> Outcome<()> {
     println!("1. The client gets tokens for itself.");
     let source = manager.source(&Profile::default());
+    let mut hashes = BTreeSet::new();
     for resource_server in ["auth.globus.org", TRANSFER] {
         let token = source
             .token_for(&Target::new().resource_server(resource_server))
@@ -81,11 +86,15 @@ async fn both_tokens(server: &AuthorizationServer, manager: &TokenManager) -> Ou
             "   {resource_server}: token {hash}, {} s left, for {scopes}",
             left.unwrap_or_default()
         );
+        hashes.insert(hash);
     }
-    println!("   token requests: {}", server.counters().token_requests);
-    if let Err(error) = source.token().await {
-        println!("   without picking one: {error}\n");
-    }
+    let requests = server.counters().token_requests;
+    println!("   token requests: {requests}");
+    expect(hashes.len() == 2 && requests == 1, "two tokens in one answer")?;
+    let Err(error) = source.token().await else {
+        return Err("expected: one has to be picked".into());
+    };
+    println!("   without picking one: {error}\n");
     Ok(())
 }
 
@@ -94,12 +103,13 @@ async fn list_endpoints(transfer: &str, source: TokenSource) -> Outcome<()> {
     let url = format!("{transfer}/endpoint_search?filter_scope=my-endpoints");
     let answer = client.get(url).send().await?;
     let found: Value = serde_json::from_slice(&answer.error_for_status()?.bytes().await?)?;
-    for endpoint in found["DATA"].as_array().into_iter().flatten() {
+    let endpoints = found["DATA"].as_array().ok_or("no list of endpoints")?;
+    for endpoint in endpoints {
         let text = |member: &str| endpoint[member].as_str().unwrap_or_default().to_owned();
         println!("   [{}] {}", text("id"), text("display_name"));
     }
     println!();
-    Ok(())
+    expect(endpoints.len() == 2, "two endpoints are its own")
 }
 
 /// A small Transfer service: it shows endpoints to whoever has a live token with its scope.
@@ -138,4 +148,40 @@ async fn endpoint_search(
         .map(|(id, name, _)| json!({ "id": id, "display_name": name }))
         .collect();
     Ok(json!({ "DATA": shown }).to_string())
+}
+
+/// The system's clock, turned on by as much as is said: nobody waits here for a token's end. Clones are the same clock.
+#[derive(Clone, Debug, Default)]
+struct Turned(Arc<AtomicU64>);
+
+impl Turned {
+    fn turn(&self, by: Duration) {
+        self.0.fetch_add(by.as_secs(), Ordering::Relaxed);
+    }
+
+    fn ahead(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Clock for Turned {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(self.ahead())
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic() + self.ahead()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        SystemClock.sleep(duration)
+    }
+}
+
+fn expect(so: bool, what: &str) -> Outcome<()> {
+    if so {
+        Ok(())
+    } else {
+        Err(format!("expected: {what}").into())
+    }
 }

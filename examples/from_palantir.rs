@@ -37,8 +37,9 @@ async fn main() -> Outcome<()> {
     again(&server, &file).await?;
     browser(&server, &folder.path().join("browser.json")).await?;
     later(&server, &file).await?;
-    println!("refresh requests: {}", server.counters().requests_of("refresh_token"));
-    Ok(())
+    let refreshes = server.counters().requests_of("refresh_token");
+    println!("refresh requests: {refreshes}");
+    expect(refreshes == 1, "the token that was taken back is renewed, and no other")
 }
 
 /// `get_user_credentials(["offline_access"], hostname, client_id)`: the person is shown an address, and
@@ -66,7 +67,7 @@ async fn again(server: &AuthorizationServer, file: &Path) -> Outcome<()> {
         .somebody_is_there(false);
     match asked.get().await {
         Err(error @ UserError::Nobody(_)) => println!("   with other scopes: {error}\n"),
-        other => println!("   unexpected: {other:?}\n"),
+        other => return Err(format!("unexpected: {other:?}").into()),
     }
     Ok(())
 }
@@ -86,7 +87,7 @@ async fn browser(server: &AuthorizationServer, file: &Path) -> Outcome<()> {
     let source = login.somebody_is_there(true).get().await?;
     println!("   {}", greeting(server, source).await?);
     println!("   a file was written: {}\n", file.exists());
-    Ok(())
+    expect(!file.exists(), "nothing is kept")
 }
 
 /// `get_authorization_context(…)`: for notebooks.
@@ -112,7 +113,7 @@ fn credentials(server: &AuthorizationServer, file: &Path) -> Outcome<UserCredent
 async fn greeting(server: &AuthorizationServer, source: TokenSource) -> Outcome<String> {
     let api = AuthorizedClient::for_origin(&server.issuer(), source)?;
     let me: serde_json::Value = serde_json::from_slice(&api.get(server.api_url()).send().await?.bytes().await?)?;
-    Ok(format!("Hello, {}!", me["username"].as_str().unwrap_or("nobody")))
+    Ok(format!("Hello, {}!", me["username"].as_str().ok_or("nobody")?))
 }
 
 /// A person: goes where they are told, and enters the address that they are led to.
@@ -141,4 +142,12 @@ async fn led_to(address: &str) -> Result<String, reqwest::Error> {
     let answer = browser.get(address).send().await?;
     let location = answer.headers().get("location").and_then(|value| value.to_str().ok());
     Ok(location.unwrap_or_default().to_owned())
+}
+
+fn expect(so: bool, what: &str) -> Outcome<()> {
+    if so {
+        Ok(())
+    } else {
+        Err(format!("expected: {what}").into())
+    }
 }

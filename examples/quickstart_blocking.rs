@@ -7,10 +7,12 @@
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::error::Error;
+use std::time::Duration;
 
 use store_testkit::server::{AuthorizationServer, Client};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::grant::ClientCredentials;
+use tokenkeep::refresh::Timing;
 use tokenkeep::{ClientRegistration, Profile, Secret, blocking, provider};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,8 +24,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let provider = provider::with_endpoints(EndpointUrl::new(&server.token_endpoint())?, None);
     let client = ClientRegistration::confidential(provider, "service", Secret::new("service-secret"));
+    // By two seconds without the store a token is asked for; here it is waited for, also on a busy machine.
+    let mut timing = Timing::default();
+    timing.renewable_wait = Duration::from_secs(120);
     let manager = tokenkeep::manager(client, store)
         .grant(ClientCredentials::new())
+        .timing(timing)
         .build()?;
     let source = blocking::TokenManager::new(manager).source(&Profile::new("service")?);
 
@@ -39,6 +45,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let same = hashes.iter().all(|hash| *hash == hashes[0]);
     println!("{} threads, the same token for all: {same}", hashes.len());
-    println!("token requests: {}", server.counters().token_requests);
-    Ok(())
+    let requests = server.counters().token_requests;
+    println!("token requests: {requests}");
+    if same && requests == 1 {
+        return Ok(());
+    }
+    Err("expected: one token for all".into())
 }

@@ -14,6 +14,7 @@ use std::error::Error;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -24,6 +25,7 @@ use test_services::{Kms, KmsKeyState, Redis};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::grant::{AuthorizationCode, Grant as _};
 use tokenkeep::record::Recipe;
+use tokenkeep::refresh::Timing;
 use tokenkeep::seal::{AwsKms, KmsStore};
 use tokenkeep::token::TokenResponse;
 use tokenkeep::{ClientRegistration, Profile, Target, TokenManager, TokenSource, provider, store};
@@ -32,6 +34,9 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const SERVERS: usize = 4;
 const REQUESTS: usize = 50;
+/// Patient: a busy machine is no KMS that is away.
+const KMS_CALL: Duration = Duration::from_secs(30);
+const KMS_ALL: Duration = Duration::from_secs(120);
 /// Who logged in.
 const PERSON: &str = "ana";
 
@@ -47,7 +52,8 @@ async fn main() -> Outcome<()> {
     let redis = Redis::builder().durable().option("rdbcompression", "no").start()?;
     let kms = Kms::start()?;
     let place = Place {
-        store: redis.url(),
+        // Patient: a busy machine is no Redis that is away.
+        store: format!("{}?connect_timeout=60000&answer_timeout=60000", redis.url()),
         key: kms.create_key()?,
         kms: kms.url(),
         token_endpoint: authorization.token_endpoint(),
@@ -63,7 +69,8 @@ async fn main() -> Outcome<()> {
     let refreshes = authorization.counters().requests_of("refresh_token");
     println!("   {answered} requests answered with {tokens} token; refreshes: {refreshes}");
     println!("   calls of KMS: {}\n", calls(&kms, &place.key)?);
-    expect(refreshes == 1 && tokens == 1, "one refresh for all")?;
+    let all = answered == SERVERS * REQUESTS && tokens == 1;
+    expect(refreshes == 1 && all, "one refresh for all")?;
 
     println!("2. Somebody takes a copy of Redis' disk.");
     redis.command(&["SAVE"])?;
@@ -81,6 +88,7 @@ async fn main() -> Outcome<()> {
     kms.set_state(&place.key, KmsKeyState::Disabled)?;
     let (answered, tokens) = ask_all(&servers).await?;
     println!("   {answered} requests answered with {tokens} token");
+    expect(tokens == 1, "who has a token needs no key")?;
     let late = WebServer::start(&place)?;
     let refused = reqwest::get(&late.url).await?;
     let status = refused.status();
@@ -92,7 +100,7 @@ async fn main() -> Outcome<()> {
     let (answered, tokens) = ask_all(&[late]).await?;
     let refreshes = authorization.counters().requests_of("refresh_token");
     println!("   {answered} requests answered with {tokens} token; refreshes: {refreshes}");
-    expect(refreshes == 1, "the key cost nobody a login")
+    expect(refreshes == 1 && tokens == 1, "the key cost nobody a login")
 }
 
 /// What each process must know.
@@ -117,7 +125,7 @@ impl Place {
         })
     }
 
-    fn variables(&self) -> [(&'static str, &str); 6] {
+    fn variables(&self) -> [(&'static str, &str); 7] {
         [
             ("SEALED_STORE", &self.store),
             ("SEALED_KEY", &self.key),
@@ -126,6 +134,8 @@ impl Place {
             // On AWS the role of the process stands in place of these.
             ("AWS_ACCESS_KEY_ID", Kms::ACCESS_KEY_ID),
             ("AWS_SECRET_ACCESS_KEY", Kms::SECRET_ACCESS_KEY),
+            // This machine is none of theirs.
+            ("AWS_EC2_METADATA_DISABLED", "true"),
         ]
     }
 }
@@ -221,12 +231,27 @@ async fn answer(State(source): State<TokenSource>) -> (StatusCode, String) {
 }
 
 async fn manager(place: &Place) -> Outcome<TokenManager> {
-    let keys = AwsKms::builder(&place.key).endpoint_url(&place.kms).connect().await?;
+    let keys = AwsKms::builder(&place.key)
+        .endpoint_url(&place.kms)
+        .time_limit(KMS_CALL)
+        .connect()
+        .await?;
     let sealed = KmsStore::builder(store::open(&place.store).await?, keys)
         .namespace("web")
+        .patience(KMS_CALL, KMS_ALL)
         .build();
     let provider = provider::with_endpoints(EndpointUrl::new(&place.token_endpoint)?, None);
-    Ok(tokenkeep::manager(ClientRegistration::public(provider, "app"), sealed).build()?)
+    let client = ClientRegistration::public(provider, "app");
+    Ok(tokenkeep::manager(client, sealed).timing(patient()).build()?)
+}
+
+/// As patient as the store: a server that stands still for seconds keeps its lease, and whoever waits for an answer to
+/// be saved goes on waiting.
+fn patient() -> Timing {
+    let mut timing = Timing::default();
+    timing.lease = Duration::from_secs(60);
+    timing.stall = Duration::from_secs(120);
+    timing
 }
 
 /// How many requests were answered, and with how many different tokens.

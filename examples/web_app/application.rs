@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use tokenkeep::clock::{Clock, SystemClock, Timestamp};
 use tokenkeep::endpoint::EndpointUrl;
+use tokenkeep::refresh::Timing;
 use tokenkeep::{AuthorizedClient, ClientRegistration, Profile, Secret, Target, TokenManager, provider, store};
 
 use crate::Outcome;
@@ -58,6 +59,7 @@ impl Application {
         let ahead = std::env::var("WEB_APP_SECONDS_AHEAD").map_or(Ok(0), |text| text.parse())?;
         let manager = tokenkeep::manager(client, store::open(store_url).await?)
             .clock(ClockAhead(Duration::from_secs(ahead)))
+            .timing(patient())
             .build()?;
         // Each request names whose token it is to carry.
         let nobody = manager.source(&Profile::new("nobody")?);
@@ -67,6 +69,15 @@ impl Application {
             manager,
         })
     }
+}
+
+/// As patient as the store: a replica that stands still for seconds keeps its lease, and whoever waits for an answer to
+/// be saved goes on waiting.
+fn patient() -> Timing {
+    let mut timing = Timing::default();
+    timing.lease = Duration::from_secs(60);
+    timing.stall = Duration::from_secs(120);
+    timing
 }
 
 /// A new session for each login: a value that somebody planted in the browser is worth nothing.

@@ -39,7 +39,7 @@ async fn main() -> Outcome<()> {
         redis: Redis::builder().durable().start()?,
     };
     println!("authorization server  {}", stage.authorization.issuer());
-    println!("store                 {}\n", stage.redis.url());
+    println!("store                 {}\n", stage.store());
     let (a, b) = (Arc::new(stage.replica(0)?), Arc::new(stage.replica(0)?));
     let ana = Browser::of("ana")?;
     stage.log_in(&ana, &a, &b).await?;
@@ -57,11 +57,16 @@ struct Stage {
 }
 
 impl Stage {
+    /// Patient: a busy machine is no Redis that is away.
+    fn store(&self) -> String {
+        format!("{}?connect_timeout=60000&answer_timeout=60000", self.redis.url())
+    }
+
     /// Another process, whose clock goes before ours by so many seconds.
     fn replica(&self, seconds_ahead: u64) -> Outcome<Replica> {
         Replica::start(
             Command::new(std::env::current_exe()?)
-                .env("WEB_APP_STORE", self.redis.url())
+                .env("WEB_APP_STORE", self.store())
                 .env("WEB_APP_ISSUER", self.authorization.issuer())
                 .env("WEB_APP_SECONDS_AHEAD", seconds_ahead.to_string()),
         )

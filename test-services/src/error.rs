@@ -10,6 +10,11 @@ impl ServiceError {
         Self(text.into())
     }
 
+    /// Whether a server could not start since somebody else has its port.
+    pub(crate) fn is_of_a_taken_port(&self) -> bool {
+        self.0.to_lowercase().contains("already in use")
+    }
+
     pub(crate) fn io(what: &str, error: &std::io::Error) -> Self {
         Self(format!("{what}: {error}"))
     }

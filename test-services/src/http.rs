@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::ServiceError;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The body of the answer to a POST without one; an error unless its status is 200.
 pub(crate) fn ask(address: SocketAddr, path: &str) -> Result<String, ServiceError> {

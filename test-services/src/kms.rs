@@ -1,16 +1,17 @@
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::folder::Medium;
 use crate::http::ask;
+use crate::port::{is_served_by, on_free_ports};
 use crate::{PythonService, Server, ServerBuilder, ServiceError, free_port};
 
 const LAUNCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/services/kms/launch.py");
 const VARIABLE: &str = "TOKENKEEP_TEST_KMS_URL";
-const READY: Duration = Duration::from_secs(30);
-const TRIES: u32 = 3;
+const READY: Duration = Duration::from_secs(120);
 
 /// AWS KMS for tests: moto, with the states of keys enforced, and a counter of calls. Keys survive a
 /// restart and go when the value is dropped.
@@ -32,7 +33,8 @@ struct Own {
 pub enum KmsTrouble {
     /// Nothing.
     None,
-    /// This share of the calls, 0 to 1, is answered with `ThrottlingException`; which ones is drawn.
+    /// This share of the calls, 0 to 1, is answered with `ThrottlingException`; which ones is drawn, alike for each
+    /// key.
     Throttle(f64),
     /// Every call is answered with this code.
     Refuse(&'static str),
@@ -77,15 +79,7 @@ impl Kms {
     /// Starts one; installs it before if that was not done.
     pub fn start() -> Result<Self, ServiceError> {
         let python = PythonService { name: "kms" }.ready()?;
-        // Somebody else may take the port before the server does.
-        let mut failure = None;
-        for _ in 0..TRIES {
-            match start_once(&python) {
-                Ok(server) => return Ok(server),
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| ServiceError::new("it was not tried")))
+        on_free_ports(|| start_once(&python))
     }
 
     /// The one that `TOKENKEEP_TEST_KMS_URL` names, for tests that stop nothing.
@@ -163,7 +157,7 @@ impl Kms {
     /// Starts it again, with its keys, at the same port.
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         let address = self.address;
-        self.own()?.server.start(READY, || is_ready(address))
+        self.own()?.server.start(READY, |id| is_served_by(id, address))
     }
 
     /// Ends it.
@@ -217,12 +211,12 @@ impl KmsCalls {
 }
 
 fn start_once(python: &Path) -> Result<Kms, ServiceError> {
-    let folder = tempfile::tempdir().map_err(|error| ServiceError::io("no folder for KMS", &error))?;
+    let folder = Medium::default().folder("KMS")?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
     let server = ServerBuilder::new("KMS", python, folder.path().join("log"))
         .arguments([LAUNCH, "--port", &address.port().to_string(), "--folder"])
         .arguments([folder.path().join("keys")])
-        .start(READY, || is_ready(address))?;
+        .start(READY, |id| is_served_by(id, address))?;
     Ok(Kms {
         address,
         own: Some(Own {
@@ -230,10 +224,6 @@ fn start_once(python: &Path) -> Result<Kms, ServiceError> {
             _folder: folder,
         }),
     })
-}
-
-fn is_ready(address: SocketAddr) -> bool {
-    TcpStream::connect(address).is_ok()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 )]
 
 mod error;
+mod folder;
 mod http;
 mod kms;
 mod memcached;

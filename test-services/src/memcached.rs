@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::folder::Medium;
+use crate::port::{is_served_by, on_free_ports};
 use crate::{Program, Server, ServerBuilder, ServiceError, free_port};
 
 const PROGRAM: Program = Program {
     name: "memcached",
     package: "memcached",
 };
-const LIMIT: Duration = Duration::from_secs(10);
-const TRIES: usize = 5;
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// How a memcached is to be started.
 #[derive(Clone, Debug, Default)]
@@ -64,14 +65,7 @@ impl MemcachedBuilder {
 
     /// Starts it on a free port.
     pub fn start(self) -> Result<Memcached, ServiceError> {
-        let mut tries = 1;
-        loop {
-            match self.start_once() {
-                // Somebody may have taken the port meanwhile.
-                Err(_) if tries < TRIES => tries += 1,
-                outcome => return outcome,
-            }
-        }
+        on_free_ports(|| self.start_once())
     }
 
     fn argument(mut self, argument: impl Into<String>) -> Self {
@@ -81,7 +75,7 @@ impl MemcachedBuilder {
 
     fn start_once(&self) -> Result<Memcached, ServiceError> {
         let program = PROGRAM.find()?;
-        let folder = tempfile::tempdir().map_err(|error| ServiceError::io("no folder for memcached", &error))?;
+        let folder = Medium::default().folder("memcached")?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut server = ServerBuilder::new("memcached", program, folder.path().join("log"))
             .arguments([
@@ -102,7 +96,7 @@ impl MemcachedBuilder {
             server = server.arguments(["-u", "nobody"]);
         }
         let memcached = Memcached {
-            server: server.start(LIMIT, || TcpStream::connect(address).is_ok())?,
+            server: server.start(LIMIT, |id| is_served_by(id, address))?,
             address,
             speaks_text: self.speaks_text,
             _folder: folder,
@@ -141,7 +135,7 @@ impl Memcached {
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         self.server.kill();
         let address = self.address;
-        self.server.start(LIMIT, || TcpStream::connect(address).is_ok())?;
+        self.server.start(LIMIT, |id| is_served_by(id, address))?;
         self.check_it_is_ours()
     }
 

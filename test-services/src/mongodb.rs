@@ -1,15 +1,15 @@
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::folder::Medium;
+use crate::port::{is_served_by, on_free_ports};
 use crate::{Certificates, PythonService, Server, ServerBuilder, ServiceError, free_port};
 
 const LAUNCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../xtask/services/mongo/launch.py");
-const READY: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(2);
-const TRIES: u32 = 3;
+const READY: Duration = Duration::from_secs(120);
 const USER: &str = "keeper";
 const PASSWORD: &str = "p@ss/word 1%";
 
@@ -85,7 +85,7 @@ impl MongoDb {
     /// Starts it again, with its data, at the same port.
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         let address = self.address;
-        self.server.start(READY, || TcpStream::connect(address).is_ok())
+        self.server.start(READY, |id| is_served_by(id, address))
     }
 
     /// Ends it as an administrator would.
@@ -101,16 +101,6 @@ impl MongoDb {
     /// It stays, but answers nothing any more.
     pub fn freeze(&self) {
         self.server.freeze();
-        let stopped = |text: String| {
-            text.rsplit(')')
-                .next()
-                .is_some_and(|rest| rest.trim_start().starts_with('T'))
-        };
-        let file = format!("/proc/{}/stat", self.server.id().unwrap_or_default());
-        // Where the system shows no state, it is taken for stopped at once.
-        while std::fs::read_to_string(&file).is_ok_and(|text| !stopped(text)) {
-            std::thread::sleep(PAUSE);
-        }
     }
 
     /// It answers again.
@@ -153,19 +143,11 @@ impl MongoDbBuilder {
     /// Starts it on a free port; installs it before if that was not done.
     pub fn start(self) -> Result<MongoDb, ServiceError> {
         let python = PythonService { name: "mongo" }.ready()?;
-        // Somebody else may take the port before the server does.
-        let mut failure = None;
-        for _ in 0..TRIES {
-            match self.start_once(&python) {
-                Ok(server) => return Ok(server),
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| ServiceError::new("it was not tried")))
+        on_free_ports(|| self.start_once(&python))
     }
 
     fn start_once(self, python: &Path) -> Result<MongoDb, ServiceError> {
-        let folder = folder().map_err(|error| ServiceError::io("no folder for MongoDB", &error))?;
+        let folder = Medium::default().folder("MongoDB")?;
         let certificates = self.has_tls.then(|| Certificates::make(folder.path())).transpose()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let port = address.port().to_string();
@@ -183,19 +165,13 @@ impl MongoDbBuilder {
             server = server.arguments([Path::new("--key"), certificates.server_key.as_path()]);
         }
         Ok(MongoDb {
-            server: server.start(READY, || TcpStream::connect(address).is_ok())?,
+            server: server.start(READY, |id| is_served_by(id, address))?,
             options: self,
             address,
             certificates,
             _folder: folder,
         })
     }
-}
-
-/// In memory where the system has such a place: it survives every kill of the server, and a busy disk
-/// makes no test slow.
-fn folder() -> std::io::Result<TempDir> {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
 fn percent_encoded(text: &str) -> String {

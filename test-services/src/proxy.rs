@@ -22,6 +22,13 @@ pub enum Trouble {
     Silent,
 }
 
+/// The trouble there is, and the one to come after so many pieces of answers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Plan {
+    now: Trouble,
+    next: Option<(usize, Trouble)>,
+}
+
 /// A TCP proxy on 127.0.0.1 in front of a server, that makes trouble when told.
 #[derive(Debug)]
 pub struct Proxy {
@@ -32,7 +39,7 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     server: SocketAddr,
-    trouble: Mutex<Trouble>,
+    plan: Mutex<Plan>,
     connections: Mutex<Vec<TcpStream>>,
     accepted: AtomicUsize,
     is_open: AtomicBool,
@@ -47,7 +54,7 @@ impl Proxy {
         let address = listener.local_addr().map_err(failed)?;
         let shared = Arc::new(Shared {
             server,
-            trouble: Mutex::default(),
+            plan: Mutex::default(),
             connections: Mutex::default(),
             accepted: AtomicUsize::new(0),
             is_open: AtomicBool::new(true),
@@ -65,7 +72,18 @@ impl Proxy {
 
     /// From now on, for connections that exist too.
     pub fn set(&self, trouble: Trouble) {
-        *self.shared.trouble() = trouble;
+        *self.shared.plan() = Plan {
+            now: trouble,
+            next: None,
+        };
+    }
+
+    /// So many pieces of answers come through, of whichever connections; then it is as after [`set`](Self::set).
+    pub fn set_after(&self, answers: usize, trouble: Trouble) {
+        *self.shared.plan() = Plan {
+            now: Trouble::None,
+            next: Some((answers, trouble)),
+        };
     }
 
     /// Closes every connection; new ones are taken.
@@ -78,6 +96,7 @@ impl Proxy {
     /// Closes every connection and each new one at once, until [`open`](Self::open).
     pub fn close(&self) {
         self.shared.is_open.store(false, Ordering::SeqCst);
+        // One that is being made meanwhile sees that it is too late.
         self.cut();
     }
 
@@ -129,7 +148,13 @@ impl Shared {
         let (Ok(from), Ok(to), Ok(one), Ok(other)) = copies else {
             return;
         };
-        self.connections().extend([one, other]);
+        let mut connections = self.connections();
+        // Whoever closes looks at them after it has said so: either it finds this one, or this one finds that.
+        if !self.is_open.load(Ordering::SeqCst) {
+            return;
+        }
+        connections.extend([one, other]);
+        drop(connections);
         std::thread::spawn(move || forward(from, to));
         let shared = Arc::clone(self);
         std::thread::spawn(move || shared.answer(server, client));
@@ -148,7 +173,7 @@ impl Shared {
 
     /// Waits as long as the trouble asks for; false to close.
     fn let_pass(&self) -> bool {
-        let trouble = *self.trouble();
+        let trouble = self.plan().for_next_answer();
         match trouble {
             Trouble::None => true,
             Trouble::Late(time) => {
@@ -156,12 +181,9 @@ impl Shared {
                 true
             }
             Trouble::CutAnswer => false,
-            Trouble::CutAnswers(count) => {
-                self.count_down(count);
-                count == 0
-            }
+            Trouble::CutAnswers(count) => count == 0,
             Trouble::Silent => {
-                while *self.trouble() == Trouble::Silent && !self.is_over.load(Ordering::SeqCst) {
+                while self.plan().now == Trouble::Silent && !self.is_over.load(Ordering::SeqCst) {
                     std::thread::sleep(Duration::from_millis(2));
                 }
                 true
@@ -169,19 +191,36 @@ impl Shared {
         }
     }
 
-    fn count_down(&self, count: usize) {
-        *self.trouble() = match count {
-            0 | 1 => Trouble::None,
-            more => Trouble::CutAnswers(more - 1),
-        };
-    }
-
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connections(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Plan {
+    /// What is done to a piece of an answer; what comes after it is the next one's.
+    fn for_next_answer(&mut self) -> Trouble {
+        match self.next {
+            Some((0, trouble)) => {
+                *self = Self {
+                    now: trouble,
+                    next: None,
+                };
+            }
+            Some((left, trouble)) => self.next = Some((left - 1, trouble)),
+            None => {}
+        }
+        let now = self.now;
+        if let Trouble::CutAnswers(count) = now {
+            self.now = match count {
+                0 | 1 => Trouble::None,
+                more => Trouble::CutAnswers(more - 1),
+            };
+        }
+        now
     }
 }
 
@@ -248,6 +287,20 @@ mod tests {
         assert_eq!(asked.next().unwrap(), None);
         assert_eq!(asked.next().unwrap(), None);
         assert_eq!(asked.next().unwrap(), Some(42));
+    }
+
+    #[test]
+    fn trouble_comes_after_so_many_answers() {
+        let proxy = Proxy::start(server()).unwrap();
+        proxy.set_after(2, Trouble::CutAnswers(1));
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        assert_eq!(ask(&mut stream), Some(42));
+        assert_eq!(ask(&mut stream), Some(42));
+        assert_eq!(ask(&mut stream), None);
+        assert_eq!(ask(&mut TcpStream::connect(proxy.address()).unwrap()), Some(42));
+        proxy.set_after(0, Trouble::CutAnswer);
+        proxy.set(Trouble::None);
+        assert_eq!(ask(&mut TcpStream::connect(proxy.address()).unwrap()), Some(42));
     }
 
     #[test]

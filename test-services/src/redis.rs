@@ -8,10 +8,12 @@ mod wire;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::folder::Medium;
+use crate::port::on_free_ports;
 use crate::{Program, Server, ServerBuilder, ServiceError, free_port};
 
 pub use certificates::Certificates;
@@ -22,7 +24,9 @@ const PROGRAM: Program = Program {
     name: "redis-server",
     package: "redis-server",
 };
-const READY: Duration = Duration::from_secs(20);
+/// For what must come about, however busy the machine.
+const READY: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(5);
 const ADMIN: (&str, &str) = ("admin", "admin-password");
 
 /// A Redis server. Dropping it ends it and removes its files.
@@ -42,6 +46,7 @@ pub struct RedisBuilder {
     configuration: String,
     tls: bool,
     login: Option<(String, String)>,
+    medium: Medium,
 }
 
 impl Redis {
@@ -103,7 +108,15 @@ impl Redis {
     /// Starts it again at the same port with the same files.
     pub fn restart(&mut self) -> Result<(), ServiceError> {
         let (address, login) = (self.address(), self.login.clone());
-        self.server.start(READY, || is_ready(address, login.as_ref()))
+        self.server.start(READY, |id| is_ready(id, address, login.as_ref()))
+    }
+
+    /// Waits until it has all that its primary has, and is told what is written there.
+    pub fn wait_until_synced(&self) -> Result<(), ServiceError> {
+        until("the replica of redis was not synced", || {
+            self.command(&["INFO", "replication"])
+                .is_ok_and(|info| info.contains("master_link_status:up"))
+        })
     }
 
     /// It stands still.
@@ -134,6 +147,12 @@ impl RedisBuilder {
         self.option("appendonly", "yes").option("appendfsync", "always")
     }
 
+    /// Its files lie on a real disk, for who measures: else in memory, where the system has a place there.
+    pub fn on_disk(mut self) -> Self {
+        self.medium = Medium::Disk;
+        self
+    }
+
     /// With this password for everybody.
     pub fn password(mut self, password: &str) -> Self {
         self.login = Some(("default".into(), password.into()));
@@ -159,8 +178,12 @@ impl RedisBuilder {
     }
 
     /// Starts it.
-    pub fn start(mut self) -> Result<Redis, ServiceError> {
-        let folder = tempfile::tempdir().map_err(|error| ServiceError::io("no folder for redis", &error))?;
+    pub fn start(self) -> Result<Redis, ServiceError> {
+        on_free_ports(|| self.clone().start_once())
+    }
+
+    fn start_once(mut self) -> Result<Redis, ServiceError> {
+        let folder = self.medium.folder("redis")?;
         let port = free_port()?;
         let tls = self.tls.then(|| free_port().map(|tls_port| (tls_port, folder.path())));
         let tls = match tls.transpose()? {
@@ -175,30 +198,23 @@ impl RedisBuilder {
             }
             None => None,
         };
-        let server = run(folder.path(), port, &self.configuration, &[])?;
+        let server = program(folder.path(), port, &self.configuration)?;
+        let (address, login) = ((Ipv4Addr::LOCALHOST, port).into(), self.login.as_ref());
+        let server = server.start(READY, |id| is_ready(id, address, login))?;
         let (tls_port, certificates) = tls.unzip();
-        let mut redis = Redis {
+        Ok(Redis {
             server,
             port,
             tls_port,
             certificates,
             login: self.login,
             folder,
-        };
-        redis.wait_until_ready()?;
-        Ok(redis)
+        })
     }
 }
 
-impl Redis {
-    fn wait_until_ready(&mut self) -> Result<(), ServiceError> {
-        let (address, login) = (self.address(), self.login.clone());
-        until(&mut self.server, || is_ready(address, login.as_ref()))
-    }
-}
-
-/// Starts the program with this configuration; it may not answer yet.
-fn run(folder: &Path, port: u16, configuration: &str, arguments: &[&str]) -> Result<Server, ServiceError> {
+/// The program with this configuration.
+fn program(folder: &Path, port: u16, configuration: &str) -> Result<ServerBuilder, ServiceError> {
     let file: PathBuf = folder.join(format!("redis-{port}.conf"));
     let usual = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\ndbfilename dump-{port}.rdb\nappenddirname aof-{port}\n",
@@ -206,30 +222,34 @@ fn run(folder: &Path, port: u16, configuration: &str, arguments: &[&str]) -> Res
     );
     std::fs::write(&file, format!("{usual}save \"\"\n{configuration}"))
         .map_err(|error| ServiceError::io("the configuration of redis can't be written", &error))?;
-    ServerBuilder::new("redis", PROGRAM.find()?, folder.join("log"))
-        .arguments([file.into_os_string()])
-        .arguments(arguments)
-        .start(READY, || true)
+    Ok(ServerBuilder::new("redis", PROGRAM.find()?, folder.join("log")).arguments([file.into_os_string()]))
 }
 
-/// Waits for this, as long as the server runs.
-fn until(server: &mut Server, mut is_so: impl FnMut() -> bool) -> Result<(), ServiceError> {
-    let deadline = std::time::Instant::now() + READY;
+/// Waits for this, which is to come about by itself.
+fn until(what_was_not: &str, mut is_so: impl FnMut() -> bool) -> Result<(), ServiceError> {
+    let deadline = Instant::now() + READY;
     while !is_so() {
-        if std::time::Instant::now() >= deadline {
-            return Err(ServiceError::new("redis was not ready in time"));
+        if Instant::now() >= deadline {
+            return Err(ServiceError::new(format!(
+                "{what_was_not} within {} s",
+                READY.as_secs()
+            )));
         }
-        if !server.is_running() {
-            return Err(server.wait());
-        }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(PAUSE);
     }
     Ok(())
 }
 
-fn is_ready(address: SocketAddr, login: Option<&(String, String)>) -> bool {
+/// Whether it is this process that answers, and it has read its files.
+fn is_ready(id: u32, address: SocketAddr, login: Option<&(String, String)>) -> bool {
     let login = login.map(|(user, password)| (user.as_str(), password.as_str()));
-    wire::command(address, login, &["PING"]).is_ok_and(|answer| answer == "PONG")
+    wire::command(address, login, &["INFO"])
+        .is_ok_and(|info| is_of_process(&info, id) && info.lines().any(|line| line.trim_end() == "loading:0"))
+}
+
+fn is_of_process(info: &str, id: u32) -> bool {
+    let mark = format!("process_id:{id}");
+    info.lines().any(|line| line.trim_end() == mark)
 }
 
 fn text(path: &Path) -> String {
@@ -275,13 +295,23 @@ mod tests {
 
     #[test]
     fn a_sentinel_makes_the_replica_the_primary() {
-        let mut servers = RedisSentinel::start(std::time::Duration::from_millis(500)).unwrap();
-        let before = servers.primary().unwrap();
-        servers.kill_primary();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(15);
-        while servers.primary().is_ok_and(|primary| primary == before) {
-            assert!(std::time::Instant::now() < deadline, "no fail-over");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        let mut servers = RedisSentinel::start().unwrap();
+        let first = servers.primary().unwrap();
+        let killed = servers.kill_primary().unwrap();
+        assert_eq!(killed, first);
+        assert_eq!(servers.primary().unwrap(), first, "nobody was told to fail over");
+        let second = servers.fail_over().unwrap();
+        assert_ne!(second, first);
+        assert_eq!(servers.primary().unwrap(), second);
+        assert!(servers.server_at(killed).unwrap().command(&["PING"]).is_err());
+        assert!(servers.server_at(second).unwrap().command(&["PING"]).is_ok());
+        assert_eq!(servers.kill_primary().unwrap(), second);
+    }
+
+    #[test]
+    fn the_process_is_told_from_others() {
+        let info = "# Server\r\nprocess_id:123\r\nrun_id:x\r\n";
+        assert!(super::is_of_process(info, 123));
+        assert!(!super::is_of_process(info, 12));
     }
 }

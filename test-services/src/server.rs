@@ -9,7 +9,8 @@ use rustix::process::{Pid, Signal};
 use crate::ServiceError;
 
 const PAUSE: Duration = Duration::from_millis(5);
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// A busy machine takes its time; who does not want to wait kills.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// What to start: program, arguments, and where its output goes.
 #[derive(Clone, Debug)]
@@ -58,8 +59,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Starts it and asks `is_ready` until it says yes; fails when the server ends before or the limit is over.
-    pub fn start(self, limit: Duration, is_ready: impl FnMut() -> bool) -> Result<Server, ServiceError> {
+    /// Starts it and asks `is_ready` with its process id until it says yes; fails when the server ends before or the
+    /// limit is over.
+    pub fn start(self, limit: Duration, is_ready: impl FnMut(u32) -> bool) -> Result<Server, ServiceError> {
         let mut server = Server {
             builder: self,
             running: None,
@@ -71,19 +73,24 @@ impl ServerBuilder {
 
 impl Server {
     /// Starts it again after [`stop`](Self::stop) or [`kill`](Self::kill), with the same arguments.
-    pub fn start(&mut self, limit: Duration, mut is_ready: impl FnMut() -> bool) -> Result<(), ServiceError> {
-        self.running = Some(self.builder.spawn()?);
+    pub fn start(&mut self, limit: Duration, mut is_ready: impl FnMut(u32) -> bool) -> Result<(), ServiceError> {
+        let running = self.running.insert(self.builder.spawn()?);
+        let id = running.child.id();
         let deadline = Instant::now() + limit;
-        while !is_ready() {
+        loop {
+            let is_ready = is_ready(id);
+            // Whoever seems ready when ours has ended is somebody else.
             if let Some(status) = self.ended() {
                 return Err(self.failure(&format!("ended with {status} before it was ready")));
+            }
+            if is_ready {
+                return Ok(());
             }
             if Instant::now() >= deadline {
                 return Err(self.failure(&format!("was not ready within {} s", limit.as_secs())));
             }
             std::thread::sleep(PAUSE);
         }
-        Ok(())
     }
 
     /// Asks it to end (SIGTERM) and waits; kills it if it does not.
@@ -102,10 +109,14 @@ impl Server {
         }
     }
 
-    /// It stops running but stays (SIGSTOP): connections are taken by the system, nothing answers.
+    /// It stops running but stays (SIGSTOP): connections are taken by the system, nothing answers. All of it stands
+    /// still when this returns.
     pub fn freeze(&self) {
         if let Some(running) = &self.running {
             running.signal(Signal::STOP);
+            while running.has_threads_that_run() {
+                std::thread::sleep(PAUSE);
+            }
         }
     }
 
@@ -193,6 +204,17 @@ impl Running {
         }
     }
 
+    /// No, where the system does not tell.
+    fn has_threads_that_run(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else {
+            return false;
+        };
+        threads
+            .flatten()
+            .filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok())
+            .any(|stat| !stands_still(&stat))
+    }
+
     fn end(mut self) {
         // A frozen process takes SIGTERM only when it runs on.
         self.signal(Signal::CONT);
@@ -206,6 +228,12 @@ impl Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a thread is stopped, or has ended, by its `stat`: the state follows the name in parentheses.
+fn stands_still(stat: &str) -> bool {
+    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+    state.starts_with(['T', 't', 'Z', 'X'])
 }
 
 /// A shell that waits for the end of its input, which the system closes when we die, and then kills the
@@ -234,9 +262,9 @@ fn tail(file: &Path) -> String {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::ServerBuilder;
+    use super::{ServerBuilder, stands_still};
 
-    const LIMIT: Duration = Duration::from_secs(10);
+    const LIMIT: Duration = Duration::from_secs(120);
 
     fn shell(script: &str, folder: &std::path::Path) -> ServerBuilder {
         ServerBuilder::new("shell", "/bin/sh", folder.join("log")).arguments(["-c", script])
@@ -247,22 +275,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ready = folder.path().join("ready");
         let script = format!("touch {}; exec sleep 600", ready.display());
-        let server = shell(&script, folder.path()).start(LIMIT, || ready.exists()).unwrap();
+        let server = shell(&script, folder.path()).start(LIMIT, |_| ready.exists()).unwrap();
         let id = server.id().unwrap();
         let started = Instant::now();
         drop(server);
-        assert!(started.elapsed() < LIMIT);
+        assert!(started.elapsed() < super::STOP_LIMIT, "it was killed, not asked");
         assert!(!std::path::Path::new(&format!("/proc/{id}/cmdline")).exists());
     }
 
     #[test]
     fn a_frozen_one_ends_too_and_starts_again() {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = shell("exec sleep 600", folder.path()).start(LIMIT, || true).unwrap();
+        let mut server = shell("exec sleep 600", folder.path()).start(LIMIT, |_| true).unwrap();
         server.freeze();
+        let stat = format!("/proc/{}/stat", server.id().unwrap());
+        assert!(std::fs::read_to_string(stat).map_or(true, |stat| stands_still(&stat)));
         server.kill();
         assert_eq!(server.id(), None);
-        server.start(LIMIT, || true).unwrap();
+        server.start(LIMIT, |_| true).unwrap();
         assert!(server.id().is_some());
     }
 
@@ -270,7 +300,7 @@ mod tests {
     fn one_that_ends_before_it_is_ready_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let failure = shell("echo no such option; exit 3", folder.path())
-            .start(LIMIT, || false)
+            .start(LIMIT, |_| false)
             .unwrap_err()
             .to_string();
         assert!(failure.contains("no such option"), "{failure}");

@@ -90,6 +90,7 @@ fn obey(command: Command) -> Result<bool, Failure> {
 }
 
 fn up(workspace: &Workspace) -> Result<bool, Failure> {
+    tools::require(workspace, &[])?;
     let mut services = Services::new(workspace);
     services.start()?;
     for (name, value) in services.environment() {

@@ -153,7 +153,7 @@ impl Session<'_> {
             Step::Clippy => succeed(self.cargo().args(CLIPPY)),
             Step::Features => self.features(),
             Step::Doc => succeed(self.cargo().args(DOC).env("RUSTDOCFLAGS", "-D warnings")),
-            Step::Services => self.services.start(),
+            Step::Services => self.start_services(),
             Step::Test => self.tests(&WORKSPACE, &[]),
             Step::Examples => self.examples(),
         }
@@ -177,20 +177,24 @@ impl Session<'_> {
         self.tests(&["-p", name], &[])
     }
 
+    /// Some services are themselves programs that are installed.
+    fn start_services(&mut self) -> Result<(), Failure> {
+        tools::require(self.workspace, &[])?;
+        self.services.start()
+    }
+
     fn tests(&mut self, packages: &[&str], filter: &[&str]) -> Result<(), Failure> {
-        match packages {
-            ["--workspace"] => self.services.start()?,
-            _ => packages
-                .iter()
-                .filter(|word| !word.starts_with('-'))
-                .try_for_each(|package| self.services.start_for(package))?,
+        let crates: Vec<&str> = packages.iter().copied().filter(|word| !word.starts_with('-')).collect();
+        if packages == WORKSPACE {
+            self.start_services()?;
+        } else {
+            tools::require(self.workspace, &crates)?;
+            crates.iter().try_for_each(|package| self.services.start_for(package))?;
         }
         self.cargo_test(packages, filter)
     }
 
     fn cargo_test(&mut self, packages: &[&str], filter: &[&str]) -> Result<(), Failure> {
-        let crates: Vec<&str> = packages.iter().copied().filter(|word| !word.starts_with('-')).collect();
-        tools::require(self.workspace, &crates)?;
         let refusals = self.workspace.target.join("refusals");
         // Of an earlier run.
         let _ = std::fs::remove_file(&refusals);

@@ -15,7 +15,7 @@ const SAVE: &str = "if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[1]
     return 1";
 
 pub(super) fn run(runtime: &Runtime) {
-    let server = Redis::builder().durable().start().unwrap();
+    let server = Redis::builder().durable().on_disk().start().unwrap();
     let ours = runtime.block_on(tokenkeep::store::open(&server.url())).unwrap();
     let bare = Bare::open(&server.url());
     let effort = Effort {

@@ -34,8 +34,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 ///
 /// One client, many profiles. Cheap to clone. Refreshes run on a thread of the
 /// engine's own; dropping the last manager and the last source waits up to 30
-/// seconds for those that spend a refresh token. Static variables are never
-/// dropped, and `process::exit` waits for nobody: call
+/// seconds for those that spend a refresh token, and lets no other begin. Static
+/// variables are never dropped, and `process::exit` waits for nobody: call
 /// [`shutdown`](Self::shutdown) before.
 #[derive(Clone)]
 pub struct TokenManager {
@@ -86,9 +86,22 @@ impl TokenManager {
         &self.held.core.store
     }
 
-    /// Waits, up to 30 seconds, until no refresh token is being spent; `false` if
-    /// that was not long enough. New refreshes are not prevented.
+    /// For the end of a process: from now on no refresh token is spent, no code
+    /// exchanged and no login ended by this manager, its copies and sources; waits, up to
+    /// 30 seconds, for those under way. `false` if that was not long enough.
+    ///
+    /// What is in memory or in the store is still given out, and what can be asked for
+    /// again (client credentials) is still asked for; the rest is an error of the kind
+    /// [`Shutdown`](crate::TokenErrorKind::Shutdown), before anything was sent. Closed
+    /// also if the future is dropped.
     pub async fn shutdown(&self) -> bool {
+        self.held.core.drain.close();
+        self.drain().await
+    }
+
+    /// Waits, up to 30 seconds, until no refresh token is being spent; `false` if
+    /// that was not long enough. Others may begin meanwhile and afterwards.
+    pub async fn drain(&self) -> bool {
         self.held.core.drain.wait_async(DRAIN_LIMIT).await
     }
 
@@ -118,6 +131,7 @@ impl Held {
 
 impl Drop for LastOut {
     fn drop(&mut self) {
+        self.0.drain.close();
         if !self.0.drain.wait(DRAIN_LIMIT) {
             tracing::warn!(target: "tokenkeep", "a refresh is still under way; its tokens may be lost if the process ends now");
         }

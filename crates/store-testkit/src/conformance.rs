@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-/// Runs a case on a runtime with several threads, and fails it after two minutes, in a
+/// Runs a case on a runtime with several threads, and fails it after ten minutes, in a
 /// [long run](crate::LONG_RUN) after an hour.
 ///
 /// # Panics
@@ -15,7 +15,7 @@ pub fn run<F: Future<Output = ()>>(case: F) {
         .build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime for the test: {error}"));
     runtime.block_on(async {
-        let limit = Duration::from_secs(crate::extent(120, 3_600));
+        let limit = Duration::from_secs(crate::extent(600, 3_600));
         let ended = tokio::time::timeout(limit, case).await;
         assert!(ended.is_ok(), "the case did not end within {} s", limit.as_secs());
     });

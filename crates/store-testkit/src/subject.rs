@@ -18,6 +18,7 @@ pub struct Subject<S> {
     time: Time,
     reopen: Option<Reopen<S>>,
     expected: Option<Capabilities>,
+    lag: Duration,
     kept: Vec<Box<dyn Any + Send + Sync>>,
 }
 
@@ -58,6 +59,13 @@ impl<S: TokenStore> Subject<S> {
         self
     }
 
+    /// With a server that looks at its clock now and then only, as Memcached does each second: on a busy machine
+    /// leases end up to this much later than they should.
+    pub fn with_leases_that_lag(mut self, lag: Duration) -> Self {
+        self.lag = lag;
+        self
+    }
+
     /// Keeps something until the test ends: a folder, a server.
     pub fn keeping(mut self, kept: impl Any + Send + Sync) -> Self {
         self.kept.push(Box::new(kept));
@@ -77,6 +85,7 @@ impl<S: TokenStore> Subject<S> {
             time: self.time,
             reopen,
             expected: self.expected,
+            lag: self.lag,
             kept: self.kept,
         }
     }
@@ -120,6 +129,11 @@ impl<S: TokenStore> Subject<S> {
         }
     }
 
+    /// Lets this much of the time by which the store ends leases pass.
+    pub async fn pass_of_leases(&self, duration: Duration) {
+        self.pass(duration + self.lag).await;
+    }
+
     /// Lets a year of the store's time pass, or a few seconds where it can't be
     /// turned.
     pub async fn pass_long(&self) {
@@ -135,6 +149,7 @@ impl<S: TokenStore> Subject<S> {
             time,
             reopen: None,
             expected: None,
+            lag: Duration::ZERO,
             kept: Vec::new(),
         }
     }

@@ -47,7 +47,10 @@ async fn to_its_end(line: CommandLine) -> Result<()> {
     let managers = Managers::default();
     let outcome = tokio::select! {
         outcome = carry_out(line, managers.clone()) => outcome,
-        exit = signals.next() => Err(Failure::silent(exit)),
+        exit = signals.next() => {
+            tracing::info!(target: "tokenkeep", "a signal has come; a refresh under way is carried to its end");
+            Err(Failure::silent(exit))
+        }
     };
     tokio::select! {
         () = managers.drain() => outcome,

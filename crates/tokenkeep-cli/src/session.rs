@@ -1,12 +1,14 @@
 //! What a command works with: the profile, the store, the client, managers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokenkeep::clock::{Clock as _, SystemClock, Timestamp};
 use tokenkeep::error::{ConfigError, TokenErrorKind};
 use tokenkeep::grant::{AuthorizationCode, ClientCredentials, DeveloperToken, Fixed, RefreshToken};
 use tokenkeep::key::{Key, Part};
 use tokenkeep::record::{ClientRecord, Contents, GrantRecord, Version};
+use tokenkeep::refresh::Timing;
 use tokenkeep::seal::KmsStore;
 use tokenkeep::store::json::JsonConfig;
 use tokenkeep::store::{RemoveIf, StoreError, StoreErrorKind, TokenStoreExt as _};
@@ -29,6 +31,9 @@ use crate::text::most_alike;
 
 /// How many known profiles an error names.
 const NAMES_SHOWN: usize = 5;
+
+/// As long as a JSON file is waited for.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a command works with.
 pub(crate) struct Session {
@@ -136,7 +141,9 @@ impl Session {
         store: Arc<dyn TokenStore>,
     ) -> Result<TokenManager> {
         let developer_token = self.developer_token(registration.provider())?;
-        let manager = tokenkeep::manager(registration, store).observer(Narrator);
+        let manager = tokenkeep::manager(registration, store)
+            .observer(Narrator)
+            .timing(timing());
         let manager = match developer_token {
             Some(token) => with_developer_token(manager, token).build()?,
             None => manager.build()?,
@@ -316,6 +323,14 @@ fn without_userinfo(url: &str) -> String {
 pub(crate) fn developer_token_variables(provider: &Provider) -> Vec<String> {
     let prefixes = std::iter::once("TOKENKEEP").chain(provider.environment_prefix.as_deref());
     prefixes.map(|prefix| format!("{prefix}_DEVELOPER_TOKEN")).collect()
+}
+
+/// A service goes on without a store that takes two seconds, and has its token in memory. A command has no memory for
+/// the next one, which would ask again.
+fn timing() -> Timing {
+    let mut timing = Timing::default();
+    timing.renewable_wait = STORE_PATIENCE;
+    timing
 }
 
 /// With all grants that there are without one, and this. It is not the first: the

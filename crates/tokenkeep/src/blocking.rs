@@ -123,6 +123,14 @@ impl TokenManager {
     pub fn revoke(&self, profile: &Profile) -> Result<bool, TokenError> {
         wait(self.0.revoke(profile))?
     }
+
+    /// As [`shutdown`](auth_core::TokenManager::shutdown): for the end of a process.
+    ///
+    /// # Errors
+    /// `Config` inside an async runtime.
+    pub fn shutdown(&self) -> Result<bool, TokenError> {
+        wait(self.0.shutdown())
+    }
 }
 
 impl TokenSource {
@@ -204,6 +212,11 @@ mod tests {
         for thread in threads {
             assert_eq!(thread.join().unwrap(), "t");
         }
+    }
+
+    #[test]
+    fn it_ends_without_async_too() {
+        assert!(fixed().shutdown().unwrap());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokenkeep::clock::{Clock, SystemClock, Timestamp};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::provider::{self, Rotation};
+use tokenkeep::refresh::Timing;
 use tokenkeep::{ClientRegistration, Profile, TokenError, TokenManager, TokenSource, store};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -79,7 +80,11 @@ async fn manager(clock: SharedClock) -> Outcome<TokenManager> {
     provider.rotation = Rotation::Strict;
     let store = store::open(&variable("SHARER_STORE")?).await?;
     let manager = tokenkeep::manager(ClientRegistration::public(provider, "app"), store);
-    Ok(manager.clock(clock).build()?)
+    // 128 tasks wait for one of them, on a machine that may be busy.
+    let mut timing = Timing::default();
+    timing.lease = Duration::from_secs(60);
+    timing.lease_wait = Duration::from_secs(600);
+    Ok(manager.clock(clock).timing(timing).build()?)
 }
 
 async fn token_of_all(source: &TokenSource) -> Outcome<String> {

@@ -9,7 +9,7 @@ use tokenkeep::key::Key;
 use tokenkeep::store::TokenStoreExt as _;
 use tokenkeep::{Profile, Sealing, store};
 
-use crate::command::{Home, LIMIT, finish};
+use crate::command::{Home, LIMIT, finish, patient};
 use crate::logins::{SECRET, adopting, enrolling, server, tokens};
 
 /// A run of the command with all that is secret in it, and all that was said meanwhile.
@@ -38,7 +38,7 @@ fn nothing_secret_is_outside_a_sealed_database() {
 #[test]
 fn nothing_secret_is_outside_a_sealed_redis() {
     let redis = Redis::builder().durable().start().unwrap();
-    let home = Home::with_store(|_| redis.url());
+    let home = Home::with_store(|_| patient(&redis.url()));
     let run = Run::sealed(&home).carried_out();
     redis.command(&["SAVE"]).unwrap();
     run.assert_clean(&[home.folder(), redis.folder()]);
@@ -50,7 +50,7 @@ fn without_a_seal_they_are_in_the_store() {
     let redis = Redis::builder().durable().start().unwrap();
     for (home, folder) in [
         (Home::new(), None),
-        (Home::with_store(|_| redis.url()), Some(redis.folder())),
+        (Home::with_store(|_| patient(&redis.url())), Some(redis.folder())),
     ] {
         let run = Run::plain(&home).carried_out();
         let folder = folder.unwrap_or(home.folder());

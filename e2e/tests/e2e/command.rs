@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use store_testkit::process::{Output, ProcessBuilder, workspace_binary};
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// Where a test keeps its files, and how it calls the command.
 pub(crate) struct Home {
@@ -122,6 +122,12 @@ impl Home {
         assert_eq!(output.code(), Some(0), "{arguments:?}\n{}", output.stderr());
         output.stdout().trim_end().to_owned()
     }
+}
+
+/// The URL of a Redis or Memcached with time-outs for a machine that is busy with other tests.
+pub(crate) fn patient(url: &str) -> String {
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}connect_timeout=30000&answer_timeout=30000")
 }
 
 pub(crate) fn finish(command: ProcessBuilder) -> Output {

@@ -14,6 +14,7 @@ use tokenkeep::record::Recipe;
 use tokenkeep::token::TokenResponse;
 use tokenkeep::{ClientRegistration, Profile, Target, provider, store};
 
+use crate::command::patient;
 use crate::kills::STAGE;
 
 const PROCESSES: usize = 32;
@@ -37,7 +38,7 @@ async fn sqlite() {
 #[tokio::test]
 async fn redis() {
     let server = test_services::Redis::start().unwrap();
-    one_request_per_expiry(&server.url()).await;
+    one_request_per_expiry(&patient(&server.url())).await;
 }
 
 /// The same with many more processes, once.
@@ -66,7 +67,7 @@ async fn sixty_four_at_once_over_sqlite() {
 #[tokio::test]
 async fn sixty_four_at_once_over_redis() {
     let server = test_services::Redis::start().unwrap();
-    share(&server.url(), MANY, 1).await;
+    share(&patient(&server.url()), MANY, 1).await;
 }
 
 /// 32 processes of 4 tasks each, on the store with this URL, in which nothing is yet

@@ -6,23 +6,33 @@ use std::time::{Duration, Instant};
 
 use store_testkit::process::{ProcessBuilder, run_many};
 use store_testkit::server::{AuthorizationServer, Client};
-use test_services::{Memcached, Redis, free_port};
+use test_services::{Memcached, Redis};
 
-use crate::command::{Home, LIMIT, binary, finish};
+use crate::command::{Home, LIMIT, binary, finish, patient};
 use crate::kills::STAGE;
 
 const PROCESSES: usize = 32;
 
+/// No other test is given this port.
+const NOBODY_LISTENS: &str = "127.0.0.1:1";
+
+/// Less than the 30 seconds that the driver of MongoDB would take by itself, and all that a busy machine may need.
+const SECONDS: Duration = Duration::from_secs(25);
+
 #[test]
 fn a_cold_cache_in_redis_costs_one_token_request() {
     let redis = Redis::start().unwrap();
-    make_one_token_request(&redis.url());
+    make_one_token_request(&patient(&redis.url()));
 }
 
 #[test]
 fn a_cold_cache_in_memcached_costs_one_token_request() {
     let nodes = [Memcached::start().unwrap(), Memcached::start().unwrap()];
-    make_one_token_request(&format!("memcached://{},{}", nodes[0].address(), nodes[1].address()));
+    make_one_token_request(&patient(&format!(
+        "memcached://{},{}",
+        nodes[0].address(),
+        nodes[1].address()
+    )));
 }
 
 fn make_one_token_request(store: &str) {
@@ -53,24 +63,18 @@ fn make_one_token_request(store: &str) {
 
 #[test]
 fn a_redis_that_is_not_there_is_a_failure_of_the_store() {
-    let place = nobody_listens();
-    is_a_failure_of_the_store(&format!("redis://app:canary@{place}"), &place);
+    is_a_failure_of_the_store(&format!("redis://app:canary@{NOBODY_LISTENS}"), NOBODY_LISTENS);
 }
 
 #[test]
 fn a_memcached_that_is_not_there_is_a_failure_of_the_store() {
-    let place = nobody_listens();
-    is_a_failure_of_the_store(&format!("memcached://{place}"), &place);
+    is_a_failure_of_the_store(&format!("memcached://{NOBODY_LISTENS}"), NOBODY_LISTENS);
 }
 
 #[test]
 fn a_mongodb_that_is_not_there_is_a_failure_of_the_store() {
-    let url = format!("mongodb://app:canary@{}", nobody_listens());
+    let url = format!("mongodb://app:canary@{NOBODY_LISTENS}");
     is_a_failure_of_the_store(&url, "mongodb store");
-}
-
-fn nobody_listens() -> String {
-    format!("127.0.0.1:{}", free_port().unwrap())
 }
 
 /// Within seconds, and it says this, but no password.
@@ -90,6 +94,6 @@ fn is_a_failure_of_the_store(url: &str, said: &str) {
         assert_eq!(output.code(), Some(6), "{}", output.stderr());
         assert!(output.stderr().contains(said), "{}", output.stderr());
         assert!(!output.stderr().contains("canary"), "{}", output.stderr());
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < SECONDS, "{:?}", begun.elapsed());
     }
 }

@@ -14,6 +14,8 @@ use tokenkeep::record::Recipe;
 use tokenkeep::token::TokenResponse;
 use tokenkeep::{ClientRegistration, Profile, Target, TokenManager, provider, store};
 
+use crate::command::patient;
+
 pub(crate) const WORKERS: usize = 8;
 const SPEED: u32 = 20;
 /// Over the file; over each other store a scene that is shorter.
@@ -63,6 +65,7 @@ pub(crate) struct Scene {
     store: String,
     kind: Kind,
     budget: Duration,
+    lease: Duration,
     origin: Duration,
 }
 
@@ -93,6 +96,7 @@ impl Scene {
             folder,
             kind,
             budget: BUDGET,
+            lease: Duration::from_secs(1),
             origin: SystemTime::now().duration_since(UNIX_EPOCH).unwrap(),
         }
     }
@@ -104,6 +108,12 @@ impl Scene {
         self
     }
 
+    /// A lease that ends by time ends so long after the death of its holder.
+    pub(crate) fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
     pub(crate) fn worker(&self) -> Process {
         let mut worker = ProcessBuilder::new(env!("CARGO_BIN_EXE_worker"))
             .env("HOME", self.folder.path())
@@ -112,6 +122,7 @@ impl Scene {
             .env("WORKER_ROTATION", self.kind.of_workers())
             .env("WORKER_SPEED", SPEED.to_string())
             .env("WORKER_BUDGET", self.budget.as_secs().to_string())
+            .env("WORKER_LEASE", self.lease.as_secs().to_string())
             .env("WORKER_ORIGIN", self.origin.as_millis().to_string());
         if let Some(secret) = self.kind.secret() {
             worker = worker.env("WORKER_CLIENT_SECRET", secret);
@@ -162,7 +173,8 @@ impl Scene {
             workers[victim].kill().unwrap();
             workers[victim] = self.worker();
             losses.kills += 1;
-            if let Some(line) = said.lines().find(|line| line.starts_with("login ")) {
+            // Of its last loss: of those before others have told.
+            if let Some(line) = said.lines().rfind(|line| line.starts_with("login ")) {
                 self.note_loss(line, &mut losses).await;
             }
         }
@@ -233,7 +245,7 @@ async fn within_a_grace_nothing_is_lost_over_sqlite() {
 #[tokio::test]
 async fn within_a_grace_nothing_is_lost_over_redis() {
     let redis = Redis::start().unwrap();
-    nothing_is_lost(Kind::Grace, |_| redis.url(), FEWER).await;
+    nothing_is_lost(Kind::Grace, |_| patient(&redis.url()), FEWER).await;
 }
 
 #[tokio::test]
@@ -249,7 +261,7 @@ async fn a_confidential_client_without_rotation_loses_nothing_over_sqlite() {
 #[tokio::test]
 async fn a_confidential_client_without_rotation_loses_nothing_over_redis() {
     let redis = Redis::start().unwrap();
-    nothing_is_lost(Kind::NoRotation, |_| redis.url(), FEWER).await;
+    nothing_is_lost(Kind::NoRotation, |_| patient(&redis.url()), FEWER).await;
 }
 
 #[tokio::test]
@@ -265,5 +277,5 @@ async fn on_a_strict_server_every_loss_is_explained_over_sqlite() {
 #[tokio::test]
 async fn on_a_strict_server_every_loss_is_explained_over_redis() {
     let redis = Redis::start().unwrap();
-    every_loss_is_explained(|_| redis.url(), FEWER, Duration::from_secs(4)).await;
+    every_loss_is_explained(|_| patient(&redis.url()), FEWER, Duration::from_secs(4)).await;
 }

@@ -3,7 +3,7 @@
 use store_testkit::server::{AuthorizationServer, Client};
 use test_services::Memcached;
 
-use crate::command::{Home, finish};
+use crate::command::{Home, finish, patient};
 
 #[test]
 fn the_command_keeps_what_can_be_asked_for_again_and_refuses_refresh_tokens() {
@@ -17,7 +17,7 @@ fn the_command_keeps_what_can_be_asked_for_again_and_refuses_refresh_tokens() {
     let run = |url: &str, arguments: &[&str], input: String| {
         finish(home.command(arguments).env("TOKENKEEP_STORE", url).stdin(input))
     };
-    let url = format!("memcached://{}", node.address());
+    let url = patient(&format!("memcached://{}", node.address()));
     let mut login = vec!["login", "--flow", "client-credentials", "--token-endpoint", &endpoint];
     login.extend(["--client-id", "service", "--client-secret-stdin"]);
     let output = run(&url, &login, "service-secret".to_owned());
@@ -45,7 +45,7 @@ fn the_command_keeps_what_can_be_asked_for_again_and_refuses_refresh_tokens() {
         "{}",
         refused.stderr()
     );
-    let allowing = format!("{url}?allow_volatile_refresh_tokens=true");
+    let allowing = format!("{url}&allow_volatile_refresh_tokens=true");
     let adopted = run(&allowing, &adopt, tokens);
     assert_eq!(adopted.code(), Some(0), "{}", adopted.stderr());
     assert!(
@@ -61,7 +61,7 @@ fn the_command_keeps_what_can_be_asked_for_again_and_refuses_refresh_tokens() {
 #[test]
 fn nobody_is_sent_to_a_browser_for_what_the_store_refuses() {
     let (home, node) = (Home::new(), Memcached::start().unwrap());
-    let url = format!("memcached://{}", node.address());
+    let url = patient(&format!("memcached://{}", node.address()));
     let run = |url: &str, arguments: &str, input: &str| {
         let words: Vec<&str> = arguments.split(' ').collect();
         finish(home.command(&words).env("TOKENKEEP_STORE", url).stdin(input.to_owned()))
@@ -78,7 +78,7 @@ fn nobody_is_sent_to_a_browser_for_what_the_store_refuses() {
     let init = "-p ana init --from -";
     let refused = run(&url, init, credentials);
     assert_eq!(refused.code(), Some(3), "{}", refused.stderr());
-    let taken = run(&format!("{url}?{named}"), init, credentials);
+    let taken = run(&format!("{url}&{named}"), init, credentials);
     assert_eq!(taken.code(), Some(0), "{}", taken.stderr());
 
     let doctor = run(&url, "doctor", "");

@@ -6,7 +6,7 @@ use crate::command::{Home, finish};
 use crate::expiries::{MANY, share};
 
 /// The server of these tests is written in Python: processes wait for it.
-const PATIENT: &str = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
+pub(crate) const PATIENT: &str = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
 
 /// In a long run as many as over the other stores.
 #[tokio::test]

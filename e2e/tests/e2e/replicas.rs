@@ -6,7 +6,7 @@ use store_testkit::process::{ProcessBuilder, run_many};
 use store_testkit::server::{AuthorizationServer, Client};
 use test_services::Redis;
 
-use crate::command::{LIMIT, finish};
+use crate::command::{LIMIT, finish, patient};
 
 const REDIRECT: &str = "https://app.example/callback";
 const SECRET: &str = "web-secret";
@@ -38,7 +38,7 @@ impl Application {
 
     fn store(&self) -> String {
         match &self.redis {
-            Some(redis) => redis.url(),
+            Some(redis) => patient(&redis.url()),
             None => format!("json:{}", self.folder.path().join("tokens.json").display()),
         }
     }

@@ -5,14 +5,14 @@ use store_testkit::server::AuthorizationServer;
 use test_services::{Kms, KmsKeyState, Redis};
 
 use crate::canary::{contents, holds};
-use crate::command::{Home, finish};
+use crate::command::{Home, finish, patient};
 use crate::logins::{SECRET, adopting, enrol, enrolling, server, tokens};
 
 /// What stays readable in a Redis that is sealed in place is its journal, until it is rewritten.
 #[test]
 fn a_redis_is_sealed_in_place() {
     let redis = Redis::builder().durable().start().unwrap();
-    let home = Home::with_store(|_| redis.url());
+    let home = Home::with_store(|_| patient(&redis.url()));
     let server = server();
     enrol(&home, &server);
     let login = server.log_in("app", "api");

@@ -1,11 +1,12 @@
 //! The table of `docs/stores.md` is what the stores say of themselves. `TOKENKEEP_WRITE_PAGES=1` writes it anew.
 
 use std::path::Path;
-use std::time::Duration;
 
 use test_services::{Redis, RedisSentinel};
 use tokenkeep::store;
 use tokenkeep::store::LeaseEnd;
+
+use crate::command::patient;
 
 const BEGIN: &str = "<!-- the table begins: e2e/tests/e2e/stores_page.rs -->\n";
 const END: &str = "<!-- the table ends -->\n";
@@ -31,7 +32,7 @@ async fn table() -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = |scheme: &str| format!("{scheme}:{}", folder.path().join(scheme).display());
     let (usual, durable) = (Redis::start().unwrap(), Redis::builder().durable().start().unwrap());
-    let replicated = RedisSentinel::start(Duration::from_secs(60)).unwrap();
+    let replicated = RedisSentinel::start().unwrap();
     let forgetful = Redis::builder()
         .option("maxmemory", "100mb")
         .option("maxmemory-policy", "allkeys-lru")
@@ -41,13 +42,13 @@ async fn table() -> String {
     let stores = [
         ("JSON file", file("json")),
         ("SQLite", file("sqlite")),
-        ("Redis, each write on the disk", durable.url()),
+        ("Redis, each write on the disk", patient(&durable.url())),
         (
             "Redis with a replica and `wait_replicas=1`",
-            format!("{}?wait_replicas=1", replicated.url()),
+            patient(&format!("{}?wait_replicas=1", replicated.url())),
         ),
-        ("Redis, else", usual.url()),
-        ("Redis that makes room", forgetful.url()),
+        ("Redis, else", patient(&usual.url())),
+        ("Redis that makes room", patient(&forgetful.url())),
         ("MongoDB", "mongodb://127.0.0.1:1/".to_owned()),
         ("Memcached", "memcached://127.0.0.1:1".to_owned()),
         ("memory", "memory:".to_owned()),

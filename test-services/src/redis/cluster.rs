@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
-use super::{READY, Redis};
+use super::{Redis, until};
+use crate::port::on_free_ports;
 use crate::{ServiceError, free_port};
 
 /// A cluster of three primaries without replicas.
@@ -47,28 +47,24 @@ impl RedisCluster {
 
     /// Waits until every node knows all others and every slot is served.
     pub fn wait_until_whole(&self) -> Result<(), ServiceError> {
-        let deadline = Instant::now() + READY;
         let is_whole = |node: &Redis| {
             node.command(&["CLUSTER", "INFO"])
                 .is_ok_and(|info| info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3"))
         };
-        while !self.nodes.iter().all(is_whole) {
-            if Instant::now() >= deadline {
-                return Err(ServiceError::new("the redis cluster was not whole in time"));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
+        until("the redis cluster was not whole", || self.nodes.iter().all(is_whole))
     }
 }
 
 /// A node that knows nobody yet, and the port of its bus: the usual one, 10000 above, may not exist.
 fn node() -> Result<(Redis, u16), ServiceError> {
-    let bus = free_port()?;
-    let redis = Redis::builder()
-        .option("cluster-enabled", "yes")
-        .option("cluster-port", &bus.to_string())
-        .option("cluster-node-timeout", "2000")
-        .start()?;
-    Ok((redis, bus))
+    on_free_ports(|| {
+        let bus = free_port()?;
+        let redis = Redis::builder()
+            .option("cluster-enabled", "yes")
+            .option("cluster-port", &bus.to_string())
+            // Nobody fails over here, and a machine that stood still for a while must not look like a dead node.
+            .option("cluster-node-timeout", "60000")
+            .start()?;
+        Ok((redis, bus))
+    })
 }

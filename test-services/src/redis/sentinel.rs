@@ -1,48 +1,47 @@
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{READY, Redis, run, until, wire};
+use super::{READY, Redis, is_of_process, program, until, wire};
+use crate::folder::Medium;
+use crate::port::on_free_ports;
 use crate::{Server, ServiceError, free_port};
 
 /// The name that the sentinel knows the primary by.
 const NAME: &str = "main";
 
-/// A primary, its replica, and a sentinel that makes the replica the primary when the primary is gone for a
-/// time.
+/// A primary, its replica, and a sentinel that makes the replica the primary when it is told to. By itself it does so
+/// only after minutes: a machine that stood still for a while must not look like a dead server.
 #[derive(Debug)]
 pub struct RedisSentinel {
     servers: Vec<Redis>,
-    sentinel: Server,
+    _sentinel: Server,
     port: u16,
     _folder: TempDir,
 }
 
 impl RedisSentinel {
     /// Starts them, and waits until the replica has everything and the sentinel knows it.
-    /// It takes the primary for gone after `patience`: a busy machine makes a short one see ghosts.
-    pub fn start(patience: Duration) -> Result<Self, ServiceError> {
+    pub fn start() -> Result<Self, ServiceError> {
         let primary = Redis::start()?;
-        let port = primary.address().port().to_string();
+        let port = primary.address().port();
         let replica = Redis::builder()
             .option("replicaof", &format!("127.0.0.1 {port}"))
             .start()?;
-        let folder = tempfile::tempdir().map_err(|error| ServiceError::io("no folder for redis", &error))?;
-        let configuration = format!(
-            "sentinel monitor {NAME} 127.0.0.1 {port} 1\nsentinel down-after-milliseconds {NAME} {}\n\
-             sentinel failover-timeout {NAME} 2000\n",
-            patience.as_millis()
-        );
-        let port = free_port()?;
-        let sentinel = run(folder.path(), port, &configuration, &["--sentinel"])?;
-        let mut all = Self {
+        replica.wait_until_synced()?;
+        let folder = Medium::default().folder("redis")?;
+        let (sentinel, port) = on_free_ports(|| sentinel(folder.path(), port))?;
+        let all = Self {
             servers: vec![primary, replica],
-            sentinel,
+            _sentinel: sentinel,
             port,
             _folder: folder,
         };
-        all.wait_until_ready()?;
+        until("the sentinel of redis did not find the replica", || {
+            all.ask(&["SENTINEL", "REPLICAS", NAME])
+                .is_ok_and(|found| found.contains("slave") && found.contains("master-link-status ok"))
+        })?;
         Ok(all)
     }
 
@@ -65,43 +64,54 @@ impl RedisSentinel {
         &mut self.servers
     }
 
-    /// Kills the server that is the primary now.
-    pub fn kill_primary(&mut self) {
-        let primary = self.primary().ok();
-        if let Some(server) = self.servers.iter_mut().find(|server| Some(server.address()) == primary) {
-            server.kill();
-        }
+    /// The server that listens there.
+    pub fn server_at(&mut self, address: SocketAddr) -> Option<&mut Redis> {
+        self.servers.iter_mut().find(|server| server.address() == address)
     }
 
-    /// Waits until the sentinel names another primary than this one, and it takes writes.
-    pub fn wait_for_other_primary(&self, before: SocketAddr) -> Result<(), ServiceError> {
-        let deadline = Instant::now() + READY;
-        let is_other = |primary| {
-            primary != before && wire::command(primary, None, &["ROLE"]).is_ok_and(|role| role.starts_with("master"))
-        };
-        while !self.primary().is_ok_and(is_other) {
-            if Instant::now() >= deadline {
-                return Err(ServiceError::new("the sentinel made nobody else the primary in time"));
+    /// Kills the server that is the primary now, and says which. Nobody takes over before
+    /// [`fail_over`](Self::fail_over).
+    pub fn kill_primary(&mut self) -> Result<SocketAddr, ServiceError> {
+        let primary = self.primary()?;
+        let server = self.server_at(primary);
+        server
+            .ok_or_else(|| ServiceError::new(format!("the sentinel names a stranger as the primary: {primary}")))?
+            .kill();
+        Ok(primary)
+    }
+
+    /// The sentinel makes the replica the primary, as it does when it has found the primary dead. Waits until it
+    /// names the new one, which takes writes, and says which it is.
+    pub fn fail_over(&self) -> Result<SocketAddr, ServiceError> {
+        let before = self.primary()?;
+        let mut after = before;
+        until("the sentinel made nobody else the primary", || {
+            after = self.primary().unwrap_or(before);
+            if after == before {
+                // Refused while one is under way, or before it has heard of the replica anew.
+                let _ = self.ask(&["SENTINEL", "FAILOVER", NAME]);
+                return false;
             }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
+            wire::command(after, None, &["ROLE"]).is_ok_and(|role| role.starts_with("master"))
+        })?;
+        Ok(after)
     }
 
     fn ask(&self, words: &[&str]) -> Result<String, ServiceError> {
         ask(self.port, words)
     }
+}
 
-    fn wait_until_ready(&mut self) -> Result<(), ServiceError> {
-        let port = self.port;
-        let replica = &self.servers[1];
-        until(&mut self.sentinel, || {
-            let is_synced = replica
-                .command(&["INFO", "replication"])
-                .is_ok_and(|info| info.contains("master_link_status:up"));
-            is_synced && ask(port, &["SENTINEL", "REPLICAS", NAME]).is_ok_and(|found| found.contains("slave"))
-        })
-    }
+/// A sentinel that watches the server at a port, and where it listens itself.
+fn sentinel(folder: &Path, watched: u16) -> Result<(Server, u16), ServiceError> {
+    let configuration = format!(
+        "sentinel monitor {NAME} 127.0.0.1 {watched} 1\nsentinel down-after-milliseconds {NAME} 600000\n\
+         sentinel failover-timeout {NAME} 10000\n"
+    );
+    let port = free_port()?;
+    let server = program(folder, port, &configuration)?.arguments(["--sentinel"]);
+    let is_ready = |id| ask(port, &["INFO"]).is_ok_and(|info| is_of_process(&info, id));
+    Ok((server.start(READY, is_ready)?, port))
 }
 
 fn ask(port: u16, words: &[&str]) -> Result<String, ServiceError> {

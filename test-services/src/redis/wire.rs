@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::ServiceError;
 
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(120);
 
 pub(super) fn command(server: SocketAddr, login: Option<(&str, &str)>, words: &[&str]) -> Result<String, ServiceError> {
     let failed = |error: std::io::Error| ServiceError::io("redis does not answer", &error);

@@ -136,7 +136,8 @@ class Front:
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.calls = Counter()
         self.troubles = {}
-        self.dice = random.Random(6)
+        # One for each key, so that what other tests do at the same time changes nothing.
+        self.dice = {}
         self.lock = threading.Lock()
 
     def __call__(self, environ, start_response):
@@ -205,7 +206,7 @@ class Front:
             raise Refusal(value, "told to refuse")
         elif kind == "throttle" and operation != "DescribeKey":
             with self.lock:
-                is_hit = self.dice.random() < float(value)
+                is_hit = self.dice.setdefault(arn, random.Random(6)).random() < float(value)
             if is_hit:
                 raise Refusal("ThrottlingException", "Rate exceeded")
 

@@ -13,7 +13,8 @@ use crate::run::{Failure, succeed};
 use crate::workspace::Workspace;
 
 const OLDEST_NODE: u32 = 20;
-const READY: Duration = Duration::from_secs(30);
+/// Far longer than it takes: a busy machine stands still for seconds.
+const READY: Duration = Duration::from_secs(120);
 const TOOLS: &str = "the authorization server for the tests needs Node.js 20 or later with npm: \
                      https://nodejs.org, or on Debian and Ubuntu: apt-get install nodejs npm";
 
@@ -129,6 +130,7 @@ fn npm_ci(folder: &Path) -> Result<(), Failure> {
     let mut npm = Command::new("npm");
     npm.current_dir(folder)
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+        .args(["--fetch-retries=5"])
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(failed)?)
         .stderr(log);

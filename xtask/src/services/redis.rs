@@ -1,7 +1,5 @@
 //! Redis: one server, a cluster, a primary with a replica and a sentinel, one with TLS and users.
 
-use std::time::Duration;
-
 use test_services::{Redis, RedisCluster, RedisSentinel, ServiceError};
 
 use super::Service;
@@ -32,8 +30,7 @@ impl RedisServers {
     pub(crate) fn start() -> Result<Self, Failure> {
         let one = unless_set(ONE, Redis::start)?;
         let cluster = unless_set(CLUSTER, RedisCluster::start)?;
-        // Nobody fails over here by himself: a busy machine must not look like a dead server.
-        let sentinel = unless_set(SENTINEL, || RedisSentinel::start(Duration::from_secs(60)))?;
+        let sentinel = unless_set(SENTINEL, RedisSentinel::start)?;
         let tls = unless_set(TLS, || Redis::builder().user("app", PASSWORD, RULES).tls().start())?;
         let mut environment = Vec::new();
         environment.extend(one.as_ref().map(|server| (ONE, server.url())));

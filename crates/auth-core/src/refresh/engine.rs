@@ -35,30 +35,45 @@ pub(crate) fn handle() -> io::Result<Handle> {
 }
 
 /// Counts flights that spend what can be lost, so that their end can be waited
-/// for.
+/// for, and lets no more begin once nobody would wait for them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Drain(Arc<(Mutex<usize>, Condvar)>);
+pub(crate) struct Drain(Arc<(Mutex<Flow>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Flow {
+    under_way: usize,
+    closed: bool,
+}
 
 impl Drain {
-    /// Counts one more until the guard is dropped.
-    pub(crate) fn begin(&self) -> DrainGuard {
-        *self.count() += 1;
-        DrainGuard(self.clone())
+    /// Counts one more until the guard is dropped; `None` once it is closed.
+    pub(crate) fn begin(&self) -> Option<DrainGuard> {
+        let mut flow = self.flow();
+        if flow.closed {
+            return None;
+        }
+        flow.under_way += 1;
+        Some(DrainGuard(self.clone()))
+    }
+
+    /// From now on none begins. Those under way go on.
+    pub(crate) fn close(&self) {
+        self.flow().closed = true;
     }
 
     /// Blocks until none is under way; `false` if `limit` ran out first.
     pub(crate) fn wait(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        let mut count = self.count();
-        while *count > 0 {
+        let mut flow = self.flow();
+        while flow.under_way > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            count = self
+            flow = self
                 .0
                 .1
-                .wait_timeout(count, left)
+                .wait_timeout(flow, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -68,7 +83,7 @@ impl Drain {
     /// The same without blocking. Waits on a thread of its own: the engine's are
     /// needed by what is waited for.
     pub(crate) async fn wait_async(&self, limit: Duration) -> bool {
-        if *self.count() == 0 {
+        if self.flow().under_way == 0 {
             return true;
         }
         let (tell, told) = tokio::sync::oneshot::channel();
@@ -81,7 +96,7 @@ impl Drain {
     }
 
     // A count can't be left half-changed.
-    fn count(&self) -> MutexGuard<'_, usize> {
+    fn flow(&self) -> MutexGuard<'_, Flow> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,7 +105,7 @@ pub(crate) struct DrainGuard(Drain);
 
 impl Drop for DrainGuard {
     fn drop(&mut self) {
-        *self.0.count() -= 1;
+        self.0.flow().under_way -= 1;
         self.0.0.1.notify_all();
     }
 }
@@ -129,7 +144,18 @@ mod tests {
         let guard = drain.begin();
         assert!(!drain.wait(Duration::from_millis(1)));
         let thread = std::thread::spawn(move || drop(guard));
-        assert!(drain.wait(Duration::from_secs(30)));
+        assert!(drain.wait(Duration::from_secs(120)));
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn once_closed_none_begins_and_those_under_way_are_waited_for() {
+        let drain = Drain::default();
+        let guard = drain.begin();
+        drain.close();
+        assert!(drain.begin().is_none());
+        assert!(!drain.wait(Duration::from_millis(1)));
+        drop(guard);
+        assert!(drain.wait(Duration::ZERO));
     }
 }

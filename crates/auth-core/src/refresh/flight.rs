@@ -115,11 +115,16 @@ impl Reporter {
     }
 
     /// From now on until it has landed the flight must not be cut off.
-    pub(crate) fn keep_alive(&self, drain: &Drain) {
-        self.drain
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_with(|| drain.begin());
+    ///
+    /// # Errors
+    /// `Shutdown` where nobody would wait for it any more: then nothing may be spent.
+    pub(crate) fn keep_alive(&self, drain: &Drain, operation: &'static str) -> Result<(), TokenError> {
+        let mut guard = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
+        if guard.is_none() {
+            let begun = drain.begin();
+            *guard = Some(begun.ok_or_else(|| TokenError::new(TokenErrorKind::Shutdown, operation))?);
+        }
+        Ok(())
     }
 
     /// Tells those who wait, while the work goes on.

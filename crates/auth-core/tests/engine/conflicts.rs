@@ -125,7 +125,7 @@ async fn who_waits_is_told_that_saving_takes_long_and_the_answer_is_kept() {
         error.kind(),
         &auth_core::TokenErrorKind::Store(StoreErrorKind::Unavailable)
     );
-    assert!(manager.shutdown().await);
+    assert!(manager.drain().await);
     assert!(bench.refresh_token_is_alive().await);
     assert_eq!(
         source.token().await.unwrap().secret(),

@@ -188,7 +188,7 @@ async fn nobody_waits_for_ever_behind_a_save_that_fails() {
     let error = other.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), &TokenErrorKind::Timeout);
     bench.store.stop_failing();
-    assert!(manager.shutdown().await);
+    assert!(manager.drain().await);
     assert!(bench.refresh_token_is_alive().await, "saved at last");
 }
 
@@ -270,7 +270,7 @@ async fn an_observer_that_panics_costs_no_token() {
     let bench = Bench::standing();
     let manager = bench.builder(bench.app()).observer(Panics).build().unwrap();
     held_refresh(&bench, &manager, &[StoreErrorKind::Unavailable]).await;
-    assert!(manager.shutdown().await);
+    assert!(manager.drain().await);
     assert!(bench.refresh_token_is_alive().await);
 }
 

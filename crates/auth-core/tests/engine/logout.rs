@@ -123,7 +123,7 @@ async fn two_hundred_races_leave_nothing_alive() {
         tokio::time::sleep(Duration::from_micros(round * 40)).await;
         assert!(leaver.revoke(&bench.profile).await.unwrap(), "round {round}");
         let _ = refresh.await.unwrap();
-        assert!(refresher.shutdown().await);
+        assert!(refresher.drain().await);
         assert_eq!(bench.server.live_access_tokens(), Vec::<String>::new(), "round {round}");
         assert!(bench.record().await.ended.is_some(), "round {round}");
     }

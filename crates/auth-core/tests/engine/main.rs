@@ -5,6 +5,7 @@
 mod bad_answers;
 mod clock;
 mod conflicts;
+mod ended;
 mod faults;
 mod format;
 mod foundry;

@@ -35,7 +35,7 @@ async fn every_caller_dropped_at_random_loses_nothing() {
         if bench.refreshes() < round {
             source.token().await.unwrap();
         }
-        assert!(manager.shutdown().await);
+        assert!(manager.drain().await);
         let after = bench.record().await.refresh_token.unwrap();
         assert!(
             after != before && bench.server.family_alive(after.expose()),
@@ -69,7 +69,7 @@ fn a_runtime_that_ends_in_mid_flight_loses_nothing() {
         if bench.refreshes() < round {
             reader.block_on(source.token()).unwrap();
         }
-        assert!(reader.block_on(manager.shutdown()));
+        assert!(reader.block_on(manager.drain()));
         assert!(reader.block_on(bench.refresh_token_is_alive()), "round {round}");
         assert_eq!(bench.refreshes(), round);
     }

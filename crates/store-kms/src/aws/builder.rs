@@ -70,7 +70,8 @@ impl AwsKmsBuilder {
         self
     }
 
-    /// How long one call may take with everything; 3 s if not said.
+    /// How long one call may take with everything; 3 s if not said. Of a longer time, a third is for a connection
+    /// and two thirds for an answer: else it would be given up as early as ever.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = limit;
         self
@@ -120,8 +121,8 @@ impl AwsKmsBuilder {
     /// Only what is taken over from the environment is: no endpoint.
     fn client(&self, found: &SdkConfig, region: &str) -> Client {
         let times = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT.min(self.time_limit))
+            .connect_timeout(CONNECT.max(self.time_limit / 3))
+            .operation_attempt_timeout(ATTEMPT.max(self.time_limit / 3 * 2).min(self.time_limit))
             .operation_timeout(self.time_limit)
             .build();
         let retry = RetryConfig::standard()

@@ -18,7 +18,10 @@ async fn worker() {
     let (Ok(key), Ok(endpoint)) = (std::env::var(KEY), std::env::var(ENDPOINT)) else {
         return;
     };
-    let builder = AwsKms::builder(key).endpoint_url(endpoint);
+    let builder = AwsKms::builder(key)
+        .endpoint_url(endpoint)
+        // A busy machine is no dead server.
+        .time_limit(std::time::Duration::from_mins(1));
     let made = match builder.connect().await {
         Ok(provider) => provider.generate(&context(1)).await,
         Err(error) => Err(error),

@@ -153,7 +153,7 @@ async fn names_and_endpoints_that_are_none_are_refused_before_anything_is_asked(
         let error = builder(endpoint, key).connect().await.unwrap_err();
         assert_eq!(error.kind(), KeyErrorKind::Config);
     }
-    assert!(started.elapsed().as_secs() < 5);
+    assert!(started.elapsed().as_secs() < 60);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(crate) fn builder(endpoint: &str, key: &str) -> AwsKmsBuilder {
         .endpoint_url(endpoint)
         .credentials(credentials(Kms::ACCESS_KEY_ID))
         // A busy machine is no dead server.
-        .time_limit(Duration::from_secs(20))
+        .time_limit(Duration::from_mins(1))
 }
 
 pub(crate) async fn provider(kms: &Kms, key: &str) -> AwsKms {

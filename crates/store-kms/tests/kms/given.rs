@@ -205,9 +205,11 @@ pub(crate) async fn in_sqlite() -> Subject<KmsStore> {
 }
 
 pub(crate) async fn in_redis() -> Subject<KmsStore> {
+    // Patient with a busy machine.
+    let patient = "connect_timeout=30000&answer_timeout=30000";
     let url = with_option(
         &variable("TOKENKEEP_TEST_REDIS_URL"),
-        &format!("prefix=kms:{}:", fresh()),
+        &format!("prefix=kms:{}:&{patient}", fresh()),
     );
     let open = move || {
         let url = url.clone();
@@ -218,9 +220,13 @@ pub(crate) async fn in_redis() -> Subject<KmsStore> {
 
 pub(crate) async fn in_memcached() -> Subject<KmsStore> {
     let config = MemcachedConfig::from_url(&variable("TOKENKEEP_TEST_MEMCACHED_URL")).unwrap();
+    let patience = Duration::from_mins(1);
+    let config = config.connect_timeout(patience).answer_timeout(patience);
     let config = config.namespace(fresh()).unwrap();
     let open = move || KmsStore::wrap(MemcachedStore::with_config(&config).unwrap(), local());
-    Subject::in_real_time(open()).reopening(move || std::future::ready(open()))
+    Subject::in_real_time(open())
+        .reopening(move || std::future::ready(open()))
+        .with_leases_that_lag(Duration::from_secs(5))
 }
 
 pub(crate) async fn in_mongo() -> Subject<KmsStore> {

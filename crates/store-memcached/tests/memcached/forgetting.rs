@@ -1,16 +1,14 @@
 //! Servers that forget: to make room, by a restart.
 
-use std::time::Duration;
-
 use auth_core::store::{Lease, LeaseId, StoreErrorKind, TokenStore as _, WriteIf};
 use test_services::{Memcached, MemcachedBuilder, Proxy, Trouble};
 
-use crate::given::{TTL, body, impatient, key, open, put, record};
+use crate::given::{TTL, body, key, open, patient, put, record};
 
 #[tokio::test]
 async fn what_was_evicted_is_absent_and_the_rest_is_right() {
     let server = MemcachedBuilder::new().memory_mib(2).start().unwrap();
-    let store = open(&impatient(&[server.address()]));
+    let store = open(&patient(&[server.address()]));
     let text = |number: usize| format!("{number} ").repeat(2_000);
     let mut written = Vec::new();
     for number in 0..800 {
@@ -39,7 +37,7 @@ async fn what_was_evicted_is_absent_and_the_rest_is_right() {
 #[tokio::test]
 async fn a_restart_forgets_all_and_is_survived() {
     let mut server = Memcached::start().unwrap();
-    let store = open(&impatient(&[server.address()]));
+    let store = open(&patient(&[server.address()]));
     let old = put(&store, "a", "old").await;
     let mine = LeaseId::random();
     assert_eq!(store.try_lease(&key("a"), &mine, TTL).await.unwrap(), Lease::Granted);
@@ -70,8 +68,7 @@ async fn a_restart_forgets_all_and_is_survived() {
 async fn a_number_from_before_a_restart_is_never_used() {
     let mut server = Memcached::start().unwrap();
     let proxy = Proxy::start(server.address()).unwrap();
-    let patient = impatient(&[proxy.address()]).answer_timeout(Duration::from_secs(5));
-    let (store, direct) = (open(&patient), open(&impatient(&[server.address()])));
+    let (store, direct) = (open(&patient(&[proxy.address()])), open(&patient(&[server.address()])));
     let old = put(&direct, "a", "old").await;
 
     // The record and its number are read; the answer is held back.

@@ -9,7 +9,14 @@ use store_memcached::{MemcachedConfig, MemcachedStore};
 use store_testkit::Subject;
 pub(crate) use store_testkit::{key, record};
 
-pub(crate) const TTL: Duration = Duration::from_secs(5);
+/// Of leases that must not end while they are looked at, however busy the machine.
+pub(crate) const TTL: Duration = Duration::from_secs(600);
+
+/// For what must come about.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// How long a patient store waits: a busy machine's server is not gone after a second.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the servers are that the whole run shares: one node.
 pub(crate) const ONE: &str = "TOKENKEEP_TEST_MEMCACHED_URL";
@@ -28,17 +35,24 @@ pub(crate) async fn two_nodes() -> Subject<MemcachedStore> {
 pub(crate) fn shared(variable: &str) -> (MemcachedConfig, String) {
     let url = std::env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} is not set: run cargo xtask test --only store-memcached"));
-    let config = MemcachedConfig::from_url(&url).unwrap();
+    let config = with_patience(MemcachedConfig::from_url(&url).unwrap());
     let namespace = LeaseId::random().as_str().to_owned();
     (config.namespace(&namespace).unwrap(), namespace)
 }
 
-/// These nodes, with short times to wait.
-pub(crate) fn impatient(nodes: &[SocketAddr]) -> MemcachedConfig {
-    MemcachedConfig::new(nodes.iter().map(ToString::to_string))
-        .unwrap()
-        .connect_timeout(Duration::from_millis(200))
-        .answer_timeout(Duration::from_millis(200))
+/// These nodes, waited for as long as a busy machine takes.
+pub(crate) fn patient(nodes: &[SocketAddr]) -> MemcachedConfig {
+    with_patience(MemcachedConfig::new(nodes.iter().map(ToString::to_string)).unwrap())
+}
+
+pub(crate) fn with_patience(config: MemcachedConfig) -> MemcachedConfig {
+    config.connect_timeout(PATIENCE).answer_timeout(PATIENCE)
+}
+
+/// These nodes, waited for no longer than this. What must be answered, though the machine is busy, is not for such
+/// a store.
+pub(crate) fn waiting_for(limit: Duration, nodes: &[SocketAddr]) -> MemcachedConfig {
+    patient(nodes).connect_timeout(limit).answer_timeout(limit)
 }
 
 pub(crate) fn open(config: &MemcachedConfig) -> MemcachedStore {
@@ -66,4 +80,5 @@ fn subject(variable: &str) -> Subject<MemcachedStore> {
     Subject::in_real_time(open(&config))
         .reopening(move || std::future::ready(open(&config)))
         .expecting(promised)
+        .with_leases_that_lag(Duration::from_secs(5))
 }

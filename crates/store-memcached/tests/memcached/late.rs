@@ -1,18 +1,18 @@
 //! Answers that come late, or not at all: none is ever taken for another key's.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth_core::store::{Lease, LeaseId, RemoveIf, StoreErrorKind, TokenStore as _, WriteIf};
-use store_memcached::MemcachedStore;
+use store_memcached::{MemcachedConfig, MemcachedStore};
 use test_services::{Memcached, Proxy, Trouble};
 
-use crate::given::{TTL, body, impatient, key, open, put, record};
+use crate::given::{LIMIT, TTL, body, key, open, patient, put, record, waiting_for};
 
 const KEYS: usize = 40;
-/// How long the answer to a read is held back, so that trouble begins at the write.
-const HELD_BACK: Duration = Duration::from_millis(400);
-const LIMIT: Duration = Duration::from_secs(1);
+/// What an answer is waited for where none comes; a read before it must be answered by then.
+const WAIT: Duration = Duration::from_secs(6);
 
 /// A server, a proxy before it, a store that goes through the proxy and one that does not.
 struct Bench {
@@ -24,15 +24,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::answering_within(Duration::from_millis(200))
+        Self::with(|proxy| patient(&[proxy]))
     }
 
-    fn answering_within(limit: Duration) -> Self {
+    fn with(config: impl Fn(SocketAddr) -> MemcachedConfig) -> Self {
         let server = Memcached::start().unwrap();
         let proxy = Proxy::start(server.address()).unwrap();
         Self {
-            store: open(&impatient(&[proxy.address()]).answer_timeout(limit)),
-            direct: open(&impatient(&[server.address()])),
+            store: open(&config(proxy.address())),
+            direct: open(&patient(&[server.address()])),
             _server: server,
             proxy,
         }
@@ -41,7 +41,7 @@ impl Bench {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_late_answer_is_never_another_keys() {
-    let bench = Bench::new();
+    let bench = Bench::with(|proxy| waiting_for(Duration::from_secs(1), &[proxy]));
     for number in 0..KEYS {
         put(&bench.direct, &format!("k{number}"), format!("body of k{number}")).await;
     }
@@ -49,7 +49,7 @@ async fn a_late_answer_is_never_another_keys() {
     let mut seen = (0, 0);
     // Just in time, at the limit, past it, not at all; and then a while without trouble, in
     // which what is still on its way arrives.
-    for late in [50, 190, 210, 350].map(|time| Trouble::Late(Duration::from_millis(time))) {
+    for late in [250, 950, 1_050, 1_750].map(|time| Trouble::Late(Duration::from_millis(time))) {
         for trouble in [late, Trouble::Silent, Trouble::None] {
             bench.proxy.set(trouble);
             let tasks: Vec<_> = (0..3 * KEYS)
@@ -87,7 +87,8 @@ async fn dropped_reads_leave_no_answer_behind() {
     }
     assert_eq!(body(&bench.store, "a").await, Some(b"a".to_vec()));
     for _ in 0..20 {
-        bench.proxy.set(Trouble::Late(Duration::from_millis(200)));
+        // It comes when nobody waits for it any more, while the next is asked for.
+        bench.proxy.set(Trouble::Silent);
         let dropped = tokio::time::timeout(Duration::from_millis(5), bench.store.load(&key("a"))).await;
         assert!(dropped.is_err(), "it was answered before it was dropped");
         bench.proxy.set(Trouble::None);
@@ -97,13 +98,13 @@ async fn dropped_reads_leave_no_answer_behind() {
 
 #[tokio::test]
 async fn an_unanswered_save_is_ambiguous_and_may_be_sent_again() {
-    let bench = Bench::answering_within(LIMIT);
+    let bench = Bench::with(|proxy| patient(&[proxy]).answer_timeout(WAIT));
     let old = put(&bench.direct, "a", "old").await;
     let new = record("a", "new", Some(old.version()));
     let started = Instant::now();
     let outcome = save_with_trouble_at_the_write(&bench, &new, &old, Trouble::Silent).await;
     let error = outcome.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(started.elapsed() < LIMIT, "{:?}", started.elapsed());
     assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{error}");
     assert!(
         error.to_string().contains(&bench.proxy.address().to_string()),
@@ -117,7 +118,7 @@ async fn an_unanswered_save_is_ambiguous_and_may_be_sent_again() {
 
 #[tokio::test]
 async fn a_write_whose_answer_was_cut_is_ambiguous_and_was_done() {
-    let bench = Bench::answering_within(LIMIT);
+    let bench = Bench::new();
     let old = put(&bench.direct, "a", "old").await;
     let new = record("a", "new", Some(old.version()));
     let outcome = save_with_trouble_at_the_write(&bench, &new, &old, Trouble::CutAnswer).await;
@@ -138,16 +139,12 @@ async fn a_write_whose_answer_was_cut_is_ambiguous_and_was_done() {
 
 #[tokio::test]
 async fn a_lease_whose_answer_was_lost_is_had_by_asking_again() {
-    let bench = Bench::answering_within(LIMIT);
+    let bench = Bench::new();
     let (mine, other) = (LeaseId::random(), LeaseId::random());
     bench.store.load(&key("warm")).await.unwrap();
-    bench.proxy.set(Trouble::Late(HELD_BACK));
-    let a = key("a");
-    let taking = bench.store.try_lease(&a, &mine, TTL);
-    let (outcome, ()) = tokio::join!(taking, async {
-        tokio::time::sleep(HELD_BACK / 2).await;
-        bench.proxy.set(Trouble::CutAnswer);
-    });
+    // After the answer that says that nobody holds it.
+    bench.proxy.set_after(1, Trouble::CutAnswer);
+    let outcome = bench.store.try_lease(&key("a"), &mine, TTL).await;
     assert_eq!(outcome.unwrap_err().kind(), StoreErrorKind::Unavailable);
     bench.proxy.set(Trouble::None);
     let held = bench.direct.try_lease(&key("a"), &other, TTL).await.unwrap();
@@ -158,18 +155,13 @@ async fn a_lease_whose_answer_was_lost_is_had_by_asking_again() {
     );
 }
 
-/// Reads within time; the trouble begins while the answer to the read is on its way.
+/// The trouble begins with the answer after the one to the read.
 async fn save_with_trouble_at_the_write(
     bench: &Bench,
     new: &auth_core::record::Record,
     old: &auth_core::record::Record,
     trouble: Trouble,
 ) -> Result<(), auth_core::store::StoreError> {
-    bench.proxy.set(Trouble::Late(HELD_BACK));
-    let saving = bench.store.save(new, WriteIf::Matches(old.version()));
-    let (outcome, ()) = tokio::join!(saving, async {
-        tokio::time::sleep(HELD_BACK / 2).await;
-        bench.proxy.set(trouble);
-    });
-    outcome
+    bench.proxy.set_after(1, trouble);
+    bench.store.save(new, WriteIf::Matches(old.version())).await
 }

@@ -4,27 +4,30 @@ use std::time::{Duration, Instant};
 
 use auth_core::store::{StoreErrorKind, TokenStore as _, WriteIf};
 use store_memcached::MemcachedStore;
-use test_services::MemcachedBuilder;
+use test_services::{MemcachedBuilder, Proxy, Trouble};
 
-use crate::given::{body, impatient, key, open, put, record};
+use crate::given::{LIMIT, body, key, open, patient, put, record};
 
 #[tokio::test]
 async fn after_a_rush_most_connections_are_closed() {
     let server = MemcachedBuilder::new().start().unwrap();
-    let patient = Duration::from_secs(30);
-    let config = impatient(&[server.address()]);
-    let store = open(&config.connect_timeout(patient).answer_timeout(patient));
+    let proxy = Proxy::start(server.address()).unwrap();
+    let store = open(&patient(&[proxy.address()]));
     put(&store, "a", "x").await;
-    // It accepts while it is frozen, and answers nobody: each operation needs a connection of its own.
-    server.freeze();
+    // Nobody is answered: each operation needs a connection of its own.
+    proxy.set(Trouble::Silent);
     let loads: Vec<_> = (0..200)
         .map(|_| {
             let store = store.clone();
             tokio::spawn(async move { store.load(&key("a")).await.unwrap().is_some() })
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    server.thaw();
+    let begun = Instant::now();
+    while proxy.accepted() < 64 {
+        assert!(begun.elapsed() < LIMIT, "{} connections", proxy.accepted());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    proxy.set(Trouble::None);
     for load in loads {
         assert!(load.await.unwrap());
     }
@@ -33,7 +36,7 @@ async fn after_a_rush_most_connections_are_closed() {
     let begun = Instant::now();
     // The one that asks is one too, and memcached counts those that listen.
     while server.statistic("curr_connections").unwrap() > 16 + 4 {
-        assert!(begun.elapsed() < patient, "they stay open");
+        assert!(begun.elapsed() < LIMIT, "they stay open");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(server.statistic("curr_connections").unwrap() >= 16, "all were closed");
@@ -42,7 +45,7 @@ async fn after_a_rush_most_connections_are_closed() {
 #[tokio::test]
 async fn too_large_is_said_before_it_is_sent() {
     let server = MemcachedBuilder::new().largest_item_kib(512).start().unwrap();
-    let store = open(&impatient(&[server.address()]).largest_item(512 * 1_024).unwrap());
+    let store = open(&patient(&[server.address()]).largest_item(512 * 1_024).unwrap());
     let largest = store.capabilities().largest_record.unwrap();
     let old = put(&store, "a", "old").await;
     let sets = server.statistic("cmd_set").unwrap();
@@ -56,7 +59,7 @@ async fn too_large_is_said_before_it_is_sent() {
 #[tokio::test]
 async fn where_the_server_takes_less_than_was_said_the_old_record_stays() {
     let server = MemcachedBuilder::new().largest_item_kib(512).start().unwrap();
-    let store = open(&impatient(&[server.address()]));
+    let store = open(&patient(&[server.address()]));
     let old = put(&store, "a", "old").await;
     let error = refused(&store, 600_000, &old).await;
     assert!(
@@ -75,7 +78,7 @@ async fn a_full_server_that_may_forget_nothing_is_unavailable() {
         .without_eviction()
         .start()
         .unwrap();
-    let store = open(&impatient(&[server.address()]));
+    let store = open(&patient(&[server.address()]));
     let old = put(&store, "old", "old").await;
     let mut refused = None;
     for number in 0..2_000 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use store_memcached::{MemcachedConfig, MemcachedStore};
 use store_testkit::counting;
 
-use crate::given::{body, open};
+use crate::given::{body, open, with_patience};
 
 const JOB: &str = "STORE_MEMCACHED_TEST_JOB";
 const NODES: &str = "STORE_MEMCACHED_TEST_NODES";
@@ -31,7 +31,7 @@ fn arrives() {
         .into_iter()
         .find(|known| format!("{known:?}") == job)
         .unwrap();
-    let config = MemcachedConfig::new(job.in_order(nodes.split(','))).unwrap();
+    let config = with_patience(MemcachedConfig::new(job.in_order(nodes.split(','))).unwrap());
     let config = config.allow_plaintext().namespace(namespace).unwrap();
     store_testkit::run(job.done_with(open(&config)));
 }

@@ -6,12 +6,12 @@ use auth_core::store::{LeaseId, Operation, StoreErrorKind, TokenStore as _, Writ
 use store_mongo::MongoStore;
 use test_services::{MongoDb, free_port};
 
-use crate::given::{connect, fresh_namespace, key, put, record, refused, secured_url, with};
+use crate::given::{connect, fresh_namespace, key, less_patient, patient, put, record, refused, secured_url, with};
 
 #[tokio::test]
 async fn a_password_and_tls_do() {
     let url = with(&secured_url(), &format!("namespace={}", fresh_namespace()));
-    let store = connect(&url).await;
+    let store = patient(&url).await;
     let stored = put(&store, "a").await;
     assert_eq!(store.load(&key("a")).await.unwrap(), Some(stored));
     store
@@ -31,7 +31,7 @@ async fn the_password_may_be_in_a_file() {
         "mongodb://{}/?directConnection=true&username={user}&password_file={path}",
         server.address()
     );
-    put(&connect(&url).await, "a").await;
+    put(&patient(&url).await, "a").await;
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_wrong_password_is_denied_and_shown_nowhere() {
         format!("mongodb://canary:canary@{}/?directConnection=true", server.address()),
         format!("mongodb://{}/?directConnection=true", server.address()),
     ] {
-        let store = connect(&url).await;
+        let store = less_patient(&url).await;
         for error in [
             refused(store.load(&key("a"))).await,
             refused(store.save(&record("a", "{}", None), WriteIf::Absent)).await,
@@ -67,8 +67,8 @@ async fn a_certificate_of_another_authority_is_refused() {
             authority.display()
         )
     };
-    put(&connect(&url(&ours)).await, "a").await;
-    let store = connect(&url(&theirs)).await;
+    put(&patient(&url(&ours)).await, "a").await;
+    let store = less_patient(&url(&theirs)).await;
     let error = refused(store.load(&key("a"))).await;
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("tlsCAFile"), "{error}");
@@ -97,7 +97,7 @@ async fn nobody_there_is_unavailable() {
 async fn a_server_in_no_replica_set_is_refused_with_the_reason() {
     let server = MongoDb::builder().standalone().start().unwrap();
     for url in [server.url(), format!("mongodb://{}", server.address())] {
-        let store = connect(&url).await;
+        let store = less_patient(&url).await;
         for error in [
             refused(store.load(&key("a"))).await,
             refused(store.save(&record("a", "{}", None), WriteIf::Absent)).await,

@@ -8,14 +8,15 @@ use store_mongo::mongodb::Client;
 use store_mongo::mongodb::bson::{Document, doc};
 use test_services::{MongoDb, Proxy, Trouble};
 
-use crate::given::{bounded, connect, key, put, record, refused};
+use crate::given::{bounded, connect, in_time, key, less_patient, patient, put, record, refused};
 
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+/// Of leases that must not end while they are looked at.
+pub(crate) const HELD: Duration = Duration::from_secs(600);
 
 #[tokio::test]
 async fn what_was_saved_survives_a_kill_and_a_restart() {
     let mut server = MongoDb::start().unwrap();
-    let store = connect(&server.url()).await;
+    let store = patient(&server.url()).await;
     let mut last = put(&store, "a").await;
     for round in 0..6 {
         let next = record("a", round.to_string(), Some(last.version()));
@@ -27,7 +28,7 @@ async fn what_was_saved_survives_a_kill_and_a_restart() {
             server.stop();
         }
         server.restart().unwrap();
-        let found = eventually(async || store.load(&key("a")).await.ok()).await;
+        let found = in_time(async || store.load(&key("a")).await).await;
         assert_eq!(found.as_ref(), Some(&last), "round {round}");
     }
 }
@@ -41,8 +42,8 @@ async fn a_server_that_is_away_is_unavailable_in_time_and_used_again_when_back()
     let next = record("a", "next", Some(stored.version()));
     for error in [
         refused(store.load(&key("a"))).await,
-        refused(store.try_lease(&key("a"), &LeaseId::random(), MINUTE)).await,
-        refused(store.renew(&key("a"), &LeaseId::random(), MINUTE)).await,
+        refused(store.try_lease(&key("a"), &LeaseId::random(), HELD)).await,
+        refused(store.renew(&key("a"), &LeaseId::random(), HELD)).await,
     ] {
         assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     }
@@ -52,8 +53,8 @@ async fn a_server_that_is_away_is_unavailable_in_time_and_used_again_when_back()
         "{error}"
     );
     server.restart().unwrap();
-    eventually(async || store.save(&next, WriteIf::Matches(stored.version())).await.ok()).await;
-    assert_eq!(store.load(&key("a")).await.unwrap(), Some(next));
+    in_time(async || store.save(&next, WriteIf::Matches(stored.version())).await).await;
+    assert_eq!(in_time(async || store.load(&key("a")).await).await, Some(next));
 }
 
 /// A store that was opened while its server was away.
@@ -66,7 +67,7 @@ async fn a_service_may_start_before_its_database() {
     let error = refused(store.load(&key("a"))).await;
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     server.restart().unwrap();
-    eventually(async || store.load(&key("a")).await.ok()).await;
+    in_time(async || store.load(&key("a")).await).await;
     put(&store, "a").await;
 }
 
@@ -86,14 +87,14 @@ async fn a_server_that_answers_nothing_holds_nobody_up() {
     assert_eq!(loaded.kind(), StoreErrorKind::Unavailable, "{loaded}");
     assert_eq!(saved.kind(), StoreErrorKind::Ambiguous, "{saved}");
     // It may have been written; said again, it is.
-    eventually(async || store.save(&next, WriteIf::Matches(stored.version())).await.ok()).await;
-    assert_eq!(store.load(&key("a")).await.unwrap(), Some(next));
+    in_time(async || store.save(&next, WriteIf::Matches(stored.version())).await).await;
+    assert_eq!(in_time(async || store.load(&key("a")).await).await, Some(next));
 }
 
 #[tokio::test]
 async fn a_connection_that_is_closed_once_is_not_noticed() {
     let server = MongoDb::start().unwrap();
-    let store = connect(&server.url()).await;
+    let store = patient(&server.url()).await;
     let stored = put(&store, "a").await;
     let failing = Failing::on(&server).await;
     failing
@@ -113,18 +114,18 @@ async fn a_connection_that_is_closed_once_is_not_noticed() {
         .next(1, doc! { "failCommands": ["findAndModify"], "closeConnection": true })
         .await;
     let mine = LeaseId::random();
-    let lease = store.try_lease(&key("a"), &mine, MINUTE).await;
+    let lease = store.try_lease(&key("a"), &mine, HELD).await;
     assert_eq!(lease.unwrap(), Lease::Granted);
     failing
         .next(1, doc! { "failCommands": ["update"], "closeConnection": true })
         .await;
-    assert!(store.renew(&key("a"), &mine, MINUTE).await.unwrap());
+    assert!(store.renew(&key("a"), &mine, HELD).await.unwrap());
 }
 
 #[tokio::test]
 async fn a_connection_that_is_closed_again_leaves_a_write_open() {
     let server = MongoDb::start().unwrap();
-    let store = connect(&server.url()).await;
+    let store = patient(&server.url()).await;
     let stored = put(&store, "a").await;
     let failing = Failing::on(&server).await;
     failing
@@ -133,14 +134,14 @@ async fn a_connection_that_is_closed_again_leaves_a_write_open() {
     let next = record("a", "next", Some(stored.version()));
     let error = refused(store.save(&next, WriteIf::Matches(stored.version()))).await;
     assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{error}");
-    eventually(async || store.save(&next, WriteIf::Matches(stored.version())).await.ok()).await;
+    in_time(async || store.save(&next, WriteIf::Matches(stored.version())).await).await;
     assert_eq!(store.load(&key("a")).await.unwrap(), Some(next));
 }
 
 #[tokio::test]
 async fn a_write_without_its_majority_is_ambiguous_and_there() {
     let server = MongoDb::start().unwrap();
-    let store = connect(&server.url()).await;
+    let store = patient(&server.url()).await;
     let failing = Failing::on(&server).await;
     let unacknowledged = |command: &str| {
         doc! { "failCommands": [command], "writeConcernError": { "code": 64, "errmsg": "canary", "codeName": "WriteConcernTimeout" } }
@@ -169,7 +170,7 @@ async fn a_write_without_its_majority_is_ambiguous_and_there() {
 #[tokio::test]
 async fn what_a_server_refuses_has_its_kind() {
     let server = MongoDb::start().unwrap();
-    let store = connect(&server.url()).await;
+    let store = patient(&server.url()).await;
     let stored = put(&store, "a").await;
     let failing = Failing::on(&server).await;
     let next = record("a", "next", Some(stored.version()));
@@ -186,7 +187,7 @@ async fn what_a_server_refuses_has_its_kind() {
         let error = refused(store.save(&next, WriteIf::Matches(stored.version()))).await;
         assert_eq!(error.kind(), kind, "{code}: {error}");
         failing.stop().await;
-        let found = eventually(async || store.load(&key("a")).await.ok()).await;
+        let found = in_time(async || store.load(&key("a")).await).await;
         assert_eq!(found.as_ref(), Some(&stored), "{code}: nothing was written");
     }
 }
@@ -195,7 +196,7 @@ async fn what_a_server_refuses_has_its_kind() {
 async fn an_answer_that_is_cut_off_once_is_not_noticed() {
     let server = MongoDb::start().unwrap();
     let proxy = Proxy::start(server.address()).unwrap();
-    let store = connect(&server.url_at(proxy.address())).await;
+    let store = less_patient(&server.url_at(proxy.address())).await;
     let mut last = put(&store, "a").await;
     for round in 0..5 {
         proxy.set(Trouble::CutAnswers(1));
@@ -204,13 +205,10 @@ async fn an_answer_that_is_cut_off_once_is_not_noticed() {
         // The driver's monitor may be the one that is cut off.
         if let Err(error) = saved {
             assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{error}");
-            eventually(async || store.save(&next, WriteIf::Matches(last.version())).await.ok()).await;
+            in_time(async || store.save(&next, WriteIf::Matches(last.version())).await).await;
         }
-        assert_eq!(
-            store.load(&key("a")).await.unwrap().as_ref(),
-            Some(&next),
-            "round {round}"
-        );
+        let found = in_time(async || store.load(&key("a")).await).await;
+        assert_eq!(found.as_ref(), Some(&next), "round {round}");
         last = next;
     }
 }
@@ -226,7 +224,7 @@ async fn a_write_whose_answers_are_cut_off_is_ambiguous_and_there() {
     let error = refused(store.save(&next, WriteIf::Matches(stored.version()))).await;
     assert_eq!(error.kind(), StoreErrorKind::Ambiguous, "{error}");
     proxy.set(Trouble::None);
-    let found = eventually(async || store.load(&key("a")).await.ok()).await;
+    let found = in_time(async || store.load(&key("a")).await).await;
     assert_eq!(found, Some(next), "it was carried out, and nobody heard of it");
 }
 
@@ -251,15 +249,4 @@ impl Failing {
     async fn run(&self, command: Document) {
         self.0.database("admin").run_command(command).await.unwrap();
     }
-}
-
-/// What comes when the driver has found its server again.
-async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..20 {
-        if let Some(found) = attempt().await {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the server is back, the store is not")
 }

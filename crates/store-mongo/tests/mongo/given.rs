@@ -13,14 +13,18 @@ use store_mongo::mongodb::{Client, Collection};
 use store_testkit::Subject;
 pub(crate) use store_testkit::{key, record};
 
-/// No operation takes longer: the store gives up after 5 s, the rest is for a busy machine.
-const BOUND: Duration = Duration::from_secs(9);
+/// No operation takes longer: a store gives up after 30 s or less, the rest is for a busy machine.
+const BOUND: Duration = Duration::from_secs(90);
+/// For what must come about.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 const LONG: Duration = Duration::from_secs(900);
 
 /// Where the tests leave their collections; whoever uses a server of their own may drop it.
 const DATABASE: &str = "tokenkeep-tests";
 /// On a busy machine each answer may take its time.
 const PATIENT: &str = "timeoutMS=60000&connectTimeoutMS=30000&serverSelectionTimeoutMS=30000";
+/// The same where a server is looked for in vain, which takes that long.
+const LESS_PATIENT: &str = "timeoutMS=30000&connectTimeoutMS=10000&serverSelectionTimeoutMS=10000";
 
 /// The server of this run. `cargo xtask test --only mongo` starts one, unless the
 /// variable is set: then it is the user's own.
@@ -65,11 +69,35 @@ pub(crate) async fn open_secured(namespace: &str) -> MongoStore {
 
 async fn open_at(url: &str, collection: &str, namespace: &str) -> MongoStore {
     let place = format!("database={DATABASE}&collection={collection}&namespace={namespace}");
-    connect(&with(url, &format!("{place}&{PATIENT}"))).await
+    patient(&with(url, &place)).await
 }
 
+/// A store with the usual time-outs, or those that the URL names. What must be answered, though the machine is busy,
+/// is not for such a store.
 pub(crate) async fn connect(url: &str) -> MongoStore {
-    MongoStore::connect(url).await.unwrap()
+    in_time(async || MongoStore::connect(url).await).await
+}
+
+/// A store that waits as long as a busy machine takes.
+pub(crate) async fn patient(url: &str) -> MongoStore {
+    connect(&with(url, PATIENT)).await
+}
+
+/// The same, for who meets servers that are away, or let nobody in: that is an error after 10 s.
+pub(crate) async fn less_patient(url: &str) -> MongoStore {
+    connect(&with(url, LESS_PATIENT)).await
+}
+
+/// What comes of it when the driver has found its server again.
+pub(crate) async fn in_time<T, E: std::fmt::Display>(mut attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let begun = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => assert!(begun.elapsed() < LIMIT, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The documents of a store, for who looks behind its back.
@@ -98,10 +126,10 @@ async fn warm(namespace: &str) -> MongoStore {
     store
 }
 
-/// Saves a first record.
+/// Saves a first record; said again it is the same save.
 pub(crate) async fn put(store: &MongoStore, name: &str) -> Record {
     let record = record(name, "{}", None);
-    store.save(&record, WriteIf::Absent).await.unwrap();
+    in_time(async || store.save(&record, WriteIf::Absent).await).await;
     record
 }
 
@@ -118,7 +146,7 @@ pub(crate) async fn bounded<T>(operation: impl Future<Output = T>) -> T {
     outcome
 }
 
-/// Runs a test of many processes, for which the suite's two minutes may be too short.
+/// Runs a test of many processes, for which the suite's ten minutes may be too short.
 pub(crate) fn run_long(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

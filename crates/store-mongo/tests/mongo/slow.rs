@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use auth_core::key::Key;
 use auth_core::record::{Binding, GrantRecord, Recipe};
@@ -11,16 +12,21 @@ use auth_core::{MemoryStore, Profile, Secret, Target, TokenStore};
 use store_mongo::mongodb::bson::doc;
 use test_services::MongoDb;
 
-use crate::faults::{Failing, MINUTE};
-use crate::given::{connect, key};
+use crate::faults::{Failing, HELD};
+use crate::given::{connect, in_time, key, patient, put};
+
+/// When the store gives an operation up. The others must be done by then, however busy the machine.
+const GIVEN_UP: Duration = Duration::from_secs(7);
+const BLOCKED_MS: u32 = 20_000;
 
 /// Twelve of their writes are done long after nobody waits for them any more.
 #[tokio::test]
 async fn logins_that_are_not_answered_in_time_are_moved_all_the_same() {
     let server = MongoDb::start().unwrap();
-    let there = connect(&format!("{}&timeoutMS=700", server.url())).await;
-    let warm = there.try_lease(&key("warm"), &LeaseId::random(), MINUTE).await;
-    warm.unwrap();
+    let there = connect(&format!("{}&timeoutMS={}", server.url(), GIVEN_UP.as_millis())).await;
+    // It has found out about its server by then, so that all the time is for the writes.
+    put(&there, "warm").await;
+    in_time(async || there.try_lease(&key("warm"), &LeaseId::random(), HELD).await).await;
     let here = MemoryStore::new();
     let binding = Binding::new(None, Some("http://127.0.0.1:1/token".into()), "app");
     for number in 0..40 {
@@ -30,7 +36,8 @@ async fn logins_that_are_not_answered_in_time_are_moved_all_the_same() {
         here.replace_contents(&key, &login.into(), None).await.unwrap();
     }
     let failing = Failing::on(&server).await;
-    let late = doc! { "failCommands": ["insert", "update"], "blockConnection": true, "blockTimeMS": 2_000 };
+    let late = doc! { "failCommands": ["insert", "update"], "blockConnection": true, "blockTimeMS": BLOCKED_MS };
+    let blocked_until = Instant::now() + Duration::from_millis(BLOCKED_MS.into());
     failing.next(12, late).await;
 
     let moving = Transfer::new(
@@ -46,6 +53,9 @@ async fn logins_that_are_not_answered_in_time_are_moved_all_the_same() {
     });
     moving.await.unwrap();
     assert_eq!(told, (0..40).map(name).collect::<Vec<_>>());
+    // The late ones come to nothing; most are over by then.
+    tokio::time::sleep_until(blocked_until.into()).await;
+    let there = patient(&server.url()).await;
     for number in 0..40 {
         let key = Key::grant(&name(number));
         let (_, arrived) = there.load_contents(&key).await.unwrap().unwrap();

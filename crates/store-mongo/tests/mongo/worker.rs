@@ -16,6 +16,9 @@ const NAMESPACE: &str = "STORE_MONGO_TEST_NAMESPACE";
 /// Else sixteen would keep one server busy with losing.
 const PAUSE: Duration = Duration::from_millis(128);
 
+/// Of the lease whose holder is killed: the one who killed it must look before it is over.
+pub(crate) const SHORT: Duration = Duration::from_secs(15);
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Job {
     /// Counts by compare-and-swap.
@@ -59,9 +62,7 @@ impl Job {
 }
 
 async fn hold_lease(store: &MongoStore) {
-    let lease = store
-        .try_lease(&key("a"), &LeaseId::random(), Duration::from_secs(3))
-        .await;
+    let lease = store.try_lease(&key("a"), &LeaseId::random(), SHORT).await;
     assert_eq!(lease.unwrap(), Lease::Granted);
     std::io::stdout().write_all(b"held\n").unwrap();
     // The limit ends this, if nobody kills it.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use auth_core::clock::{Clock as _, SystemClock};
 use auth_core::key::Key;
@@ -13,7 +13,7 @@ use auth_core::target::Target;
 use store_redis::RedisStore;
 use test_services::{Redis, RedisBuilder, RedisSentinel};
 
-use crate::given::{key, record};
+use crate::given::{connected, in_time, key, record, with_replica};
 
 fn durable() -> RedisBuilder {
     Redis::builder().durable()
@@ -108,7 +108,7 @@ fn judged(server: RedisBuilder, url: &str) -> (Capabilities, String) {
         .enable_all()
         .build()
         .unwrap();
-    let store = tracing::subscriber::with_default(subscriber, || runtime.block_on(RedisStore::connect(&url)).unwrap());
+    let store = tracing::subscriber::with_default(subscriber, || runtime.block_on(connected(&url)));
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.is_empty() || text.contains("WARN"), "{text}");
     (store.capabilities(), text)
@@ -117,7 +117,7 @@ fn judged(server: RedisBuilder, url: &str) -> (Capabilities, String) {
 #[tokio::test]
 async fn a_write_that_was_answered_survives_a_kill() {
     let mut redis = Redis::builder().durable().start().unwrap();
-    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let store = connected(&redis.url()).await;
     assert_eq!(store.capabilities().persistence, Persistence::DurableNode);
     for round in 0..20 {
         let read = store.load(&key("a")).await.unwrap().map(|record| record.version());
@@ -129,12 +129,13 @@ async fn a_write_that_was_answered_survives_a_kill() {
     }
 }
 
+/// They are waited for half as long as an answer: the rest is for a busy machine.
+const SOON: &str = "wait_replicas=1&connect_timeout=30000&answer_timeout=10000";
+
 #[tokio::test]
 async fn replicas_that_do_not_answer_make_a_save_uncertain() {
     let redis = Redis::start().unwrap();
-    let store = RedisStore::connect(&format!("{}?wait_replicas=1", redis.url()))
-        .await
-        .unwrap();
+    let store = RedisStore::connect(&format!("{}?{SOON}", redis.url())).await.unwrap();
     let first = record("a", "1", None);
     let error = store.save(&first, WriteIf::Absent).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Ambiguous);
@@ -149,23 +150,18 @@ async fn replicas_that_do_not_answer_make_a_save_uncertain() {
 
 #[tokio::test]
 async fn replicas_that_answer_are_a_promise() {
-    let servers = RedisSentinel::start(Duration::from_secs(60)).unwrap();
-    let waiting = RedisStore::connect(&format!("{}?wait_replicas=1", servers.url()))
-        .await
-        .unwrap();
+    let servers = RedisSentinel::start().unwrap();
+    let waiting = RedisStore::connect(&with_replica(&servers.url())).await.unwrap();
     assert_eq!(waiting.capabilities().persistence, Persistence::DurableReplicated);
     waiting.save(&record("a", "1", None), WriteIf::Absent).await.unwrap();
-    let plain = RedisStore::connect(&servers.url()).await.unwrap();
+    let plain = connected(&servers.url()).await;
     assert_eq!(plain.capabilities().persistence, Persistence::UntilRestart);
 }
 
 #[tokio::test]
 async fn writes_that_wait_hold_up_nobody() {
     let redis = Redis::start().unwrap();
-    let patient = "wait_replicas=1&connect_timeout=2000&answer_timeout=4000";
-    let store = RedisStore::connect(&format!("{}?{patient}", redis.url()))
-        .await
-        .unwrap();
+    let store = RedisStore::connect(&format!("{}?{SOON}", redis.url())).await.unwrap();
     let waiting: Vec<_> = (0..8)
         .map(|number| {
             let store = store.clone();
@@ -195,15 +191,11 @@ async fn writes_that_wait_hold_up_nobody() {
 async fn a_save_that_is_sent_again_reaches_the_replicas_again() {
     let primary = Redis::start().unwrap();
     let follows = format!("127.0.0.1 {}", primary.address().port());
-    let _replica = Redis::builder().option("replicaof", &follows).start().unwrap();
-    let store = RedisStore::connect(&format!("{}?wait_replicas=1", primary.url()))
-        .await
-        .unwrap();
+    let replica = Redis::builder().option("replicaof", &follows).start().unwrap();
+    replica.wait_until_synced().unwrap();
+    let store = RedisStore::connect(&with_replica(&primary.url())).await.unwrap();
     let first = record("a", "1", None);
-    let begun = Instant::now();
-    while store.save(&first, WriteIf::Absent).await.is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "no replica");
-    }
+    in_time(async || store.save(&first, WriteIf::Absent).await).await;
     // Who waits for replicas waits for what was written last: a save that writes nothing is confirmed by all.
     let writes = || primary.command(&["INFO", "commandstats"]).unwrap();
     let count = |stats: &str| {
@@ -223,7 +215,7 @@ async fn where_room_is_made_refresh_tokens_have_no_end() {
             .option("maxmemory", "100mb")
             .option("maxmemory-policy", policy);
         let redis = server.start().unwrap();
-        let store = RedisStore::connect(&redis.url()).await.unwrap();
+        let store = connected(&redis.url()).await;
         for (name, refreshable) in [("live", true), ("over", false)] {
             let end = SystemClock.now().plus(Duration::from_secs(3_600));
             let mut hints = Hints::default();

@@ -3,12 +3,15 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use store_redis::RedisStore;
 use store_testkit::Subject;
 pub(crate) use store_testkit::{key, record};
 use test_services::{Redis, RedisCluster, RedisSentinel};
+
+/// For what must come about, however busy the machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a user of the TLS server may do: what the store needs, no more.
 const RULES: &str = "~test:* +info +config|get +eval +evalsha +hget +hmget +hset +exists +del +persist \
@@ -37,7 +40,7 @@ struct Running {
 /// A store with a prefix of its own, on servers that others use too.
 pub(crate) async fn subject(kind: Kind) -> Subject<RedisStore> {
     let shared = kind.shared();
-    let url = with_prefix(&shared.url);
+    let url = patient(&with_prefix(&shared.url));
     let store = RedisStore::connect(&url).await.unwrap();
     Subject::in_real_time(store)
         .reopening(move || {
@@ -52,8 +55,53 @@ pub(crate) fn with_prefix(url: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    with_option(url, &format!("prefix=test:{now}.{number}:"))
+}
+
+/// The URL for a store that waits as long as a busy machine takes: a second without an answer is no failure of
+/// its server.
+pub(crate) fn patient(url: &str) -> String {
+    with_option(url, "connect_timeout=30000&answer_timeout=30000")
+}
+
+/// The URL for a store that waits for one replica: so long that a busy machine's is in time, and for an answer twice
+/// as long.
+pub(crate) fn with_replica(url: &str) -> String {
+    with_option(url, "wait_replicas=1&connect_timeout=30000&answer_timeout=20000")
+}
+
+fn with_option(url: &str, option: &str) -> String {
     let joint = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{joint}prefix=test:{now}.{number}:")
+    format!("{url}{joint}{option}")
+}
+
+/// A store that waits as long as a busy machine takes.
+pub(crate) async fn connected(url: &str) -> RedisStore {
+    RedisStore::connect(&patient(url)).await.unwrap()
+}
+
+/// A connection of the driver, which gives up in half a second where it is not told otherwise.
+pub(crate) async fn driver(url: &str) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(url).unwrap();
+    let limits = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(LIMIT))
+        .set_response_timeout(Some(LIMIT));
+    client
+        .get_multiplexed_async_connection_with_config(&limits)
+        .await
+        .unwrap()
+}
+
+/// What comes of it when the servers are there again.
+pub(crate) async fn in_time<T, E: std::fmt::Display>(mut attempt: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let begun = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) => assert!(begun.elapsed() < LIMIT, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// The URL of a server with TLS and users, with all that it asks for.
@@ -119,7 +167,7 @@ impl Kind {
                 Running::of(cluster.url(), cluster)
             }
             Self::Sentinel => {
-                let servers = RedisSentinel::start(Duration::from_secs(60)).unwrap();
+                let servers = RedisSentinel::start().unwrap();
                 Running::of(servers.url(), servers)
             }
             Self::Tls => {

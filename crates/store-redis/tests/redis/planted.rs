@@ -1,10 +1,9 @@
 //! Whatever lies in the server: never another key's record, and nothing of it is lost.
 
 use auth_core::store::{Listed, RemoveIf, StoreError, StoreErrorKind, TokenStore as _, TokenStoreExt as _, WriteIf};
-use store_redis::RedisStore;
 use test_services::Redis;
 
-use crate::given::{key, record};
+use crate::given::{connected, driver, key, record};
 
 fn name(key: &str) -> String {
     format!("tokenkeep:record:{{{key}}}")
@@ -19,7 +18,7 @@ fn is_damage<T: std::fmt::Debug>(outcome: Result<T, StoreError>) {
 #[tokio::test]
 async fn a_record_under_anothers_name_is_not_handed_out() {
     let redis = Redis::start().unwrap();
-    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let store = connected(&redis.url()).await;
     store.save(&record("a", "canary", None), WriteIf::Absent).await.unwrap();
     let (from, to) = (name("a#grant"), name("b#grant"));
     redis.command(&["COPY", &from, &to]).unwrap();
@@ -36,7 +35,7 @@ async fn a_record_under_anothers_name_is_not_handed_out() {
 #[tokio::test]
 async fn what_is_no_record_is_neither_read_nor_overwritten() {
     let redis = Redis::start().unwrap();
-    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let store = connected(&redis.url()).await;
     let to = name("a#grant");
     let hash = |fields: &str| format!("HSET {to} {fields}");
     let of = |key: &str, more: &str| format!(r#"{{"key":"{key}","version":"1-0011223344556677"{more}}}"#);
@@ -84,13 +83,12 @@ async fn what_is_no_record_is_neither_read_nor_overwritten() {
 #[tokio::test]
 async fn names_that_are_none_of_ours_end_no_list() {
     let redis = Redis::start().unwrap();
-    let store = RedisStore::connect(&redis.url()).await.unwrap();
+    let store = connected(&redis.url()).await;
     for number in 0..20 {
         let name = format!("a{number}");
         store.save(&record(&name, "1", None), WriteIf::Absent).await.unwrap();
     }
-    let client = redis::Client::open(redis.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = driver(&redis.url()).await;
     for foreign in [
         b"tokenkeep:record:{\xff#grant}".as_slice(),
         b"tokenkeep:record:{a#novel}",
@@ -104,11 +102,7 @@ async fn names_that_are_none_of_ours_end_no_list() {
 #[tokio::test]
 async fn prefixes_share_nothing() {
     let redis = Redis::start().unwrap();
-    let open = async |prefix: &str| {
-        RedisStore::connect(&format!("{}?prefix={prefix}", redis.url()))
-            .await
-            .unwrap()
-    };
+    let open = async |prefix: &str| connected(&format!("{}?prefix={prefix}", redis.url())).await;
     let (one, other, longer) = (open("a:").await, open("b:").await, open("a:a:").await);
     one.save(&record("x", "1", None), WriteIf::Absent).await.unwrap();
     for store in [other, longer] {

@@ -7,6 +7,8 @@ use store_testkit::process::{ProcessBuilder, run_many};
 use store_testkit::{LONG_RUN, counting, extent};
 use test_services::{Redis, RedisCluster};
 
+use crate::given::patient;
+
 const URL: &str = "STORE_REDIS_TEST_URL";
 const PROCESSES: usize = 16;
 
@@ -23,9 +25,10 @@ async fn sixteen_processes_count_exactly_in_a_cluster() {
 }
 
 async fn counts_exactly(url: &str) {
+    let url = &patient(url);
     let store = RedisStore::connect(url).await.unwrap();
     counting::begin(&store).await;
-    let limit = Duration::from_secs(extent(100, 3_600));
+    let limit = Duration::from_secs(extent(600, 3_600));
     let outputs = run_many(PROCESSES, limit, |_| {
         ProcessBuilder::new(std::env::current_exe().unwrap())
             .args(["processes::arrives", "--exact", "--nocapture"])

@@ -14,6 +14,9 @@ use crate::given::{by_hand, fresh_path, key, put, record};
 
 const CANARY: &str = "canary-91c2-never-shown";
 
+/// For what must come about, however busy the machine.
+const LIMIT: Duration = Duration::from_secs(120);
+
 #[tokio::test]
 async fn a_full_disk_is_said_and_the_old_record_stays() {
     let (_folder, path) = fresh_path();
@@ -49,7 +52,7 @@ async fn a_locked_database_is_waited_for_no_longer_than_said() {
     let error = saved.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     assert!(shown(&error).contains("kept it locked for over 300 ms"), "{error}");
-    assert!(waited >= patience && waited < patience * 20, "{waited:?}");
+    assert!(waited >= patience && waited < LIMIT, "{waited:?}");
     assert_eq!(store.load(&key("a")).await.unwrap(), Some(old.clone()));
 
     other.execute_batch("ROLLBACK").unwrap();
@@ -60,7 +63,8 @@ async fn a_locked_database_is_waited_for_no_longer_than_said() {
 async fn a_locked_database_holds_up_its_writers_alone_and_all_of_them_at_once() {
     let (_folder, path) = fresh_path();
     let old = put(&path, "a", "{}").await;
-    let patience = Duration::from_secs(3);
+    // So long that they still wait when the others are through, on a busy machine too.
+    let patience = Duration::from_secs(15);
     let store = SqliteStore::with_config(&SqliteConfig::new(&path).patience(patience)).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -83,14 +87,15 @@ async fn a_locked_database_holds_up_its_writers_alone_and_all_of_them_at_once() 
     }
     store.close().await.unwrap();
     let waited = begun.elapsed();
-    assert!(waited >= patience && waited < patience * 4, "{waited:?}");
+    // One after the other they would need eight minutes.
+    assert!(waited >= patience && waited < patience + LIMIT, "{waited:?}");
 }
 
 #[tokio::test]
 async fn a_locked_database_does_not_stop_the_runtime() {
     let (_folder, path) = fresh_path();
     put(&path, "a", "{}").await;
-    let store = SqliteStore::with_config(&SqliteConfig::new(&path).patience(Duration::from_secs(60))).unwrap();
+    let store = SqliteStore::with_config(&SqliteConfig::new(&path).patience(LIMIT)).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     // On a runtime of one thread: it can only be let go if the save does not block.

@@ -25,7 +25,7 @@ pub(crate) const PAST_TTL: Duration = Duration::from_millis(5_100);
 
 /// The time to live of a lease that must not end in a case, however slowly a busy
 /// machine answers: as long as a case may take.
-const HELD: Duration = Duration::from_secs(120);
+const HELD: Duration = Duration::from_secs(600);
 
 pub(crate) fn first(key: &Key, body: impl AsRef<[u8]>) -> Record {
     after(key, body, None)

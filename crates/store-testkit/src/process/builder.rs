@@ -16,7 +16,7 @@ use super::Process;
 use super::capture::Capture;
 
 /// For how long a program that was just written may be busy.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(120);
 
 /// `nobody` on Linux; on macOS a user without a name. Neither owns a file.
 pub const UNPRIVILEGED_USER: u32 = 65_534;
@@ -186,9 +186,16 @@ pub(super) struct ReachableCopy {
 impl ReachableCopy {
     fn of(program: &OsStr) -> io::Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("testkit-{}-{number}", std::process::id()));
-        std::fs::create_dir(&folder)?;
+        let folder = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let folder = std::env::temp_dir().join(format!("testkit-{}-{number}", std::process::id()));
+            match std::fs::create_dir(&folder) {
+                Ok(()) => break folder,
+                // Of a process that had this id before, and was killed.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        };
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755))?;
         let name = Path::new(program).file_name().unwrap_or(program);
         let copy = Self {

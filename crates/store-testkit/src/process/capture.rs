@@ -1,11 +1,25 @@
 //! Reads a pipe to its end in a thread and keeps what came.
 
 use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{ioctl_fionread, retry_on_intr};
+
+/// How long the end of a pipe is awaited when its process has ended: a grandchild may hold it open for ever.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long what lies in a pipe may take to be read, on a busy machine.
+const DRAIN: Duration = Duration::from_secs(120);
+
+const PAUSE: Duration = Duration::from_millis(2);
 
 pub(super) struct Capture {
     shared: Arc<Shared>,
+    /// To see whether something is left in it.
+    pipe: Option<OwnedFd>,
 }
 
 #[derive(Default)]
@@ -21,8 +35,9 @@ struct Captured {
 }
 
 impl Capture {
-    pub(super) fn start(pipe: Option<impl Read + Send + 'static>) -> Self {
+    pub(super) fn start(pipe: Option<impl Read + AsFd + Send + 'static>) -> Self {
         let shared = Arc::new(Shared::default());
+        let second = pipe.as_ref().and_then(|pipe| pipe.as_fd().try_clone_to_owned().ok());
         let writer = Arc::clone(&shared);
         std::thread::spawn(move || {
             if let Some(pipe) = pipe {
@@ -31,7 +46,7 @@ impl Capture {
             writer.lock().ended = true;
             writer.changed.notify_all();
         });
-        Self { shared }
+        Self { shared, pipe: second }
     }
 
     pub(super) fn text(&self) -> String {
@@ -47,10 +62,24 @@ impl Capture {
         contains(&captured)
     }
 
-    /// All that is read until the pipe ends or `limit` passes.
-    pub(super) fn to_end(&self, limit: Duration) -> Vec<u8> {
-        let captured = self.shared.wait_while(limit, |captured| !captured.ended);
-        captured.bytes.clone()
+    /// All that its process wrote, which has ended.
+    pub(super) fn to_end(&self) -> Vec<u8> {
+        drop(self.shared.wait_while(GRACE, |captured| !captured.ended));
+        let deadline = Instant::now() + DRAIN;
+        loop {
+            let captured = self.shared.lock();
+            if captured.ended || self.is_drained() || Instant::now() >= deadline {
+                return captured.bytes.clone();
+            }
+            drop(captured);
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Whether nothing is left in the pipe: what is taken out of it is kept before anybody else can look.
+    fn is_drained(&self) -> bool {
+        let left = self.pipe.as_ref().and_then(|pipe| ioctl_fionread(pipe).ok());
+        left.is_none_or(|left| left == 0)
     }
 }
 
@@ -73,11 +102,17 @@ impl Shared {
             .0
     }
 
-    fn read_to_end(&self, mut pipe: impl Read) {
+    fn read_to_end(&self, mut pipe: impl Read + AsFd) {
         let mut chunk = [0; 8192];
-        // A pipe that can't be read any more has ended.
-        while let Ok(length @ 1..) = pipe.read(&mut chunk) {
-            self.lock().bytes.extend_from_slice(&chunk[..length]);
+        loop {
+            // Waits without the lock; the read itself does not.
+            let _ = retry_on_intr(|| poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None));
+            let mut captured = self.lock();
+            // A pipe that can't be read any more has ended.
+            let Ok(length @ 1..) = pipe.read(&mut chunk) else {
+                return;
+            };
+            captured.bytes.extend_from_slice(&chunk[..length]);
             self.changed.notify_all();
         }
     }

@@ -32,9 +32,6 @@ use capture::Capture;
 /// How often a running process is looked at while somebody waits for its end.
 const POLL: Duration = Duration::from_millis(2);
 
-/// How long output is awaited after the end: a grandchild may hold the pipes open for ever.
-const DRAIN: Duration = Duration::from_secs(1);
-
 /// A started process. Dropping it kills and reaps it.
 #[derive(Debug)]
 pub struct Process {
@@ -136,8 +133,8 @@ impl Process {
         };
         Ok(Output {
             status,
-            stdout: self.stdout.to_end(DRAIN),
-            stderr: self.stderr.to_end(DRAIN),
+            stdout: self.stdout.to_end(),
+            stderr: self.stderr.to_end(),
         })
     }
 

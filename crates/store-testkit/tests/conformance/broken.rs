@@ -190,7 +190,8 @@ impl TokenStore for Broken {
                 if !when.holds(stored) {
                     return Err(conflict());
                 }
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                // Long enough for the others to come between, on a busy machine too.
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 self.put(record).await
             }
             Flaw::RefusesRepeats if !when.holds(stored) => Err(conflict()),

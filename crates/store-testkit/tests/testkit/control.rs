@@ -76,7 +76,7 @@ fn requests_can_be_held_and_released_over_http() {
     tell(&server, "faults", &json!({ "hold": "after" }));
     let body = refresh_body(&login.refresh_token);
     let mut held = open(&server, "POST", "/token", &[FORM], &body);
-    assert!(server.wait_for_token_requests_blocking(1, std::time::Duration::from_secs(20)));
+    assert!(server.wait_for_token_requests_blocking(1, std::time::Duration::from_secs(120)));
     tell(&server, "release", &json!({}));
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut held, &mut answer).unwrap();

@@ -8,7 +8,7 @@ use store_testkit::server::{
 
 use crate::http::{FORM, call_api, form, get, open, refresh, refresh_body};
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(120);
 
 fn server() -> AuthorizationServer {
     AuthorizationServer::builder()

@@ -94,7 +94,7 @@ pub(crate) fn open(
     request.push_str("\r\n");
     request.push_str(body);
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use store_testkit::process::{Output, ProcessBuilder, UNPRIVILEGED_USER, run_many, workspace_binary};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// A shell that can be interrupted, also where this test runs behind a shell that made
 /// its jobs ignore that: what is ignored at its start no shell can trap.
@@ -105,7 +105,7 @@ fn a_stopped_process_stands_still_until_it_is_resumed() {
 
 #[test]
 fn waiting_has_a_limit_and_ends_the_process() {
-    let process = shell("exec /bin/sleep 60").spawn().unwrap();
+    let process = shell("exec /bin/sleep 600").spawn().unwrap();
     let id = process.id();
     let error = process.wait(Duration::from_millis(20)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -114,7 +114,7 @@ fn waiting_has_a_limit_and_ends_the_process() {
 
 #[test]
 fn dropping_kills_and_reaps() {
-    let process = shell("exec /bin/sleep 60").spawn().unwrap();
+    let process = shell("exec /bin/sleep 600").spawn().unwrap();
     let id = process.id();
     assert!(exists(id));
     let started = Instant::now();

@@ -161,17 +161,19 @@ fn a_real_browser() {
     let world = World::new();
     let shown = world.home().join("shown.html");
     let script = world.home().join("browser.sh");
+    // Its own files are too many for memory.
+    let profile = tempfile::tempdir().unwrap();
     // Written when the browser has ended: it uses the folder.
     let text = format!(
         "chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
-         --disable-component-update --disable-sync --disable-dev-shm-usage --user-data-dir={home}/chromium \
+         --disable-component-update --disable-sync --disable-dev-shm-usage --user-data-dir={profile} \
          --dump-dom \"$1\" > {shown}.part 2> /dev/null\nmv {shown}.part {shown}\n",
-        home = world.home().display(),
+        profile = profile.path().display(),
         shown = shown.display(),
     );
     std::fs::write(&script, text).unwrap();
     let login = format!(
-        "login --flow code --issuer {} --client-id desktop --timeout 20s",
+        "login --flow code --issuer {} --client-id desktop --timeout 100s",
         world.server.issuer()
     );
     let browser = format!("sh {}", script.display());

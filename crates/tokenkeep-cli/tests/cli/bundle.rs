@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use store_testkit::process::{Output, ProcessBuilder};
+use store_testkit::process::Output;
 
 use super::support::{SECRET, World, assert_code, assert_fails, end, json as parsed};
 
@@ -220,7 +220,6 @@ fn what_can_not_be_carried() {
     assert!(!client.stderr().contains("ended here"), "{}", client.stderr());
 }
 
-// A terminal of its own comes from util-linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_person_types_the_passphrase_twice() {
@@ -228,26 +227,23 @@ fn a_person_types_the_passphrase_twice() {
     world.log_in_service("ci");
     let bundle = world.path("ci.bundle");
     let at_a_terminal = |arguments: &str, answers: &str| {
-        let command = format!("{} {arguments} {}", env!("CARGO_BIN_EXE_tokenkeep"), bundle.display());
-        let script = ProcessBuilder::new("/usr/bin/script")
-            .args(["-qec", &command, "/dev/null"])
-            .env("HOME", world.home())
-            .env("XDG_DATA_HOME", world.home().join("data"))
-            .stdin(answers);
-        end(script)
+        let command = format!("{arguments} {}", bundle.display());
+        world.at_terminal(&command, &[], answers).end()
     };
     let differ = at_a_terminal("-p ci profile export -o", "one\ntwo\n");
-    assert_eq!(differ.code(), Some(1), "{}", differ.stdout());
+    assert_eq!(differ.code, Some(1), "{}", differ.text);
     assert!(
-        differ.stdout().contains("not the same") && !bundle.exists(),
+        differ.text.contains("not the same") && !bundle.exists(),
         "{}",
-        differ.stdout()
+        differ.text
     );
     let same = at_a_terminal("-p ci profile export -o", "one\none\n");
-    assert_eq!(same.code(), Some(0), "{}", same.stdout());
+    assert_eq!(same.code, Some(0), "{}", same.text);
     let import = format!("{} profile import", world.other());
-    assert_eq!(at_a_terminal(&import, "two\n").code(), Some(1));
-    assert_eq!(at_a_terminal(&import, "one\n").code(), Some(0));
+    for (answer, code) in [("two\n", 1), ("one\n", 0)] {
+        let seen = at_a_terminal(&import, answer);
+        assert_eq!(seen.code, Some(code), "{}", seen.text);
+    }
     assert_code(&world.run(&format!("{} -p ci token", world.other())), 0);
 }
 

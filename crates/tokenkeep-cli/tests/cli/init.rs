@@ -1,8 +1,8 @@
 //! A profile set up with credentials that are there; no server is asked.
 
-use store_testkit::process::{Output, ProcessBuilder};
+use store_testkit::process::Output;
 
-use super::support::{SECRET, World, assert_code, assert_fails, end, json as parsed};
+use super::support::{SECRET, World, assert_code, assert_fails, json as parsed};
 
 impl World {
     /// `init --from -` with this on stdin.
@@ -228,7 +228,6 @@ fn the_credentials_of_a_pancloud_user() {
     assert_eq!(world.server.counters().refreshes_granted, 1);
 }
 
-// A terminal of its own comes from util-linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_person_is_asked_and_secrets_are_not_seen() {
@@ -239,15 +238,9 @@ fn a_person_is_asked_and_secrets_are_not_seen() {
         world.server.token_endpoint(),
         login.refresh_token
     );
-    let command = format!("{} init", env!("CARGO_BIN_EXE_tokenkeep"));
-    let script = ProcessBuilder::new("/usr/bin/script")
-        .args(["-qec", &command, "/dev/null"])
-        .env("HOME", world.home())
-        .env("XDG_DATA_HOME", world.home().join("data"))
-        .stdin(answers.as_str());
-    let output = end(script);
-    assert_eq!(output.code(), Some(0), "{}", output.stdout());
-    let said = output.stdout();
+    let seen = world.at_terminal("init", &[], &answers).end();
+    assert_eq!(seen.code, Some(0), "{}", seen.text);
+    let said = seen.text;
     for words in [
         "Client id: ",
         "Token endpoint",
@@ -269,18 +262,13 @@ fn a_pancloud_user_is_asked_for_three_things() {
     let login = world.server.log_in("app", "read");
     let answers = format!("app\n{SECRET}\n{}\n", login.refresh_token);
     let options = format!("--provider pancloud --token-endpoint {}", world.server.token_endpoint());
-    let command = format!("{} -p work init {options}", env!("CARGO_BIN_EXE_tokenkeep"));
-    let script = ProcessBuilder::new("/usr/bin/script")
-        .args(["-qec", &command, "/dev/null"])
-        .env("HOME", world.home())
-        .env("XDG_DATA_HOME", world.home().join("data"))
-        .stdin(answers.as_str());
-    let output = end(script);
-    assert_eq!(output.code(), Some(0), "{}", output.stdout());
+    let command = format!("-p work init {options}");
+    let seen = world.at_terminal(&command, &[], &answers).end();
+    assert_eq!(seen.code, Some(0), "{}", seen.text);
     for words in ["Client id: ", "Client secret", "Refresh token"] {
-        assert!(output.stdout().contains(words), "{words}: {}", output.stdout());
+        assert!(seen.text.contains(words), "{words}: {}", seen.text);
     }
-    assert!(!output.stdout().contains("Issuer") && !output.stdout().contains("Access token"));
+    assert!(!seen.text.contains("Issuer") && !seen.text.contains("Access token"));
     assert_code(&world.run("-p work token"), 0);
     assert_eq!(world.server.counters().refreshes_granted, 1);
 }

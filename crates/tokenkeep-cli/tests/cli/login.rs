@@ -14,7 +14,7 @@ fn client_credentials_then_token_twice_is_one_request() {
         "logged in: profile ci, client app at",
         "not encrypted",
         "renewed by itself",
-        "expires in 59m",
+        "expires in 1h",
     ] {
         assert!(login.stderr().contains(words), "{words}: {}", login.stderr());
     }

@@ -24,6 +24,8 @@ mod secrets;
 mod status;
 mod store;
 mod support;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod token;
 mod tools;
 mod turns;

@@ -1,9 +1,7 @@
 //! The profiles of the store.
 
-use serde_json::json;
-use store_testkit::process::ProcessBuilder;
-
 use super::support::{SECRET, World, assert_code, assert_fails, end, json as parsed};
+use serde_json::json;
 
 #[test]
 fn the_list() {
@@ -182,34 +180,22 @@ fn remove_spares_a_refresh_token_that_lives() {
     assert_fails(&world.run("profile remove me"), 2, &["no terminal"]);
 }
 
-// A terminal of its own comes from util-linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn remove_asks_at_a_terminal() {
     let world = World::new();
     world.log_in_service("ci");
-    let at_a_terminal = |answer: &str| {
-        let command = format!("{} -p ci profile remove", env!("CARGO_BIN_EXE_tokenkeep"));
-        let script = ProcessBuilder::new("/usr/bin/script")
-            .args(["-qec", &command, "/dev/null"])
-            .env("HOME", world.home())
-            .env("XDG_DATA_HOME", world.home().join("data"))
-            .stdin(answer);
-        end(script)
-    };
+    let answered = |answer: &str| world.at_terminal("-p ci profile remove", &[], answer).end();
     for answer in ["n\n", "\n"] {
-        let output = at_a_terminal(answer);
-        assert_eq!(output.code(), Some(1), "{}", output.stdout());
-        assert!(
-            output.stdout().contains("remove profile ci from json:"),
-            "{}",
-            output.stdout()
-        );
-        assert!(output.stdout().contains("nothing was removed"), "{}", output.stdout());
+        let seen = answered(answer);
+        assert_eq!(seen.code, Some(1), "{}", seen.text);
+        for words in ["remove profile ci from json:", "nothing was removed"] {
+            assert!(seen.text.contains(words), "{words}: {}", seen.text);
+        }
     }
     assert_code(&world.run("-p ci token"), 0);
-    let output = at_a_terminal("y\n");
-    assert_eq!(output.code(), Some(0), "{}", output.stdout());
+    let seen = answered("y\n");
+    assert_eq!(seen.code, Some(0), "{}", seen.text);
     assert_code(&world.run("-p ci token"), 3);
 }
 

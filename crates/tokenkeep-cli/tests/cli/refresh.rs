@@ -1,11 +1,9 @@
 //! New tokens, now.
 
-use std::time::Duration;
-
 use serde_json::json;
 use store_testkit::server::{Fault, Gate};
 
-use super::support::{LIMIT, SECRET, World, assert_code, end, json as parsed};
+use super::support::{LIMIT, SECRET, SIGNAL_TAKEN, World, assert_code, end, hear, json as parsed};
 
 #[test]
 fn one_profile() {
@@ -16,7 +14,7 @@ fn one_profile() {
     assert_code(&refresh, 0);
     assert_eq!(refresh.stdout(), "");
     assert!(
-        refresh.stderr().starts_with("ci: refreshed, good for 59m"),
+        refresh.stderr().starts_with("ci: refreshed, good for 1h"),
         "{}",
         refresh.stderr()
     );
@@ -72,18 +70,18 @@ fn an_empty_store_has_nothing_to_refresh() {
 
 #[test]
 fn only_what_expires_soon() {
-    let world = World::with(|server| server.access_token_lifetime(Duration::from_secs(600)));
+    let world = World::new();
     world.log_in_service("ci");
     let token = world.run("-p ci token").stdout();
     let skipped = world.run("-p ci refresh --if-expires-within 5m");
     assert_code(&skipped, 0);
     assert!(
-        skipped.stderr().starts_with("ci: skipped, still good for 9m"),
+        skipped.stderr().starts_with("ci: skipped, still good for 1h"),
         "{}",
         skipped.stderr()
     );
     assert_eq!(world.run("-p ci token").stdout(), token);
-    let refreshed = world.run("-p ci refresh --if-expires-within 1h");
+    let refreshed = world.run("-p ci refresh --if-expires-within 3h");
     assert!(
         refreshed.stderr().starts_with("ci: refreshed"),
         "{}",
@@ -114,7 +112,7 @@ fn the_json_form() {
     assert_eq!(profiles[0]["profile"], "ci");
     assert_eq!(profiles[0]["outcome"], "refreshed");
     assert_eq!(profiles[0]["exit_code"], 0);
-    assert!(profiles[0]["expires_in_s"].as_u64().unwrap() > 3500);
+    assert!(profiles[0]["expires_in_s"].as_u64().unwrap() > 7000);
     assert_eq!(profiles[0]["error"], json!(null));
     assert_eq!(profiles[1]["outcome"], "failed");
     assert_eq!(profiles[1]["exit_code"], 4);
@@ -160,10 +158,10 @@ fn an_interrupted_refresh_is_carried_to_its_end() {
     let login = world.log_in_person("default");
     let gate = Gate::new();
     world.server.inject(Fault::none().hold_after(&gate));
-    let mut process = world.command("refresh").spawn().unwrap();
+    let mut process = world.command("-v refresh").spawn().unwrap();
     assert!(gate.wait_for_arrivals_blocking(1, LIMIT));
     process.terminate().unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    hear(&process, SIGNAL_TAKEN);
     assert!(process.is_running().unwrap());
     gate.release();
     assert_code(&process.wait(LIMIT).unwrap(), 143);

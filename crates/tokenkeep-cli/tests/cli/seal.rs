@@ -1,8 +1,12 @@
 //! Records are sealed under a key of one's own.
 
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
+use std::process::Child;
+use std::time::{Duration, Instant};
 
 use store_testkit::server::{Fault, Gate};
 
@@ -143,12 +147,27 @@ fn the_doctor_and_wrong_settings() {
     assert_fails(&world.run("--seal none token"), 3, &["no profile default"]);
 }
 
+/// The first that comes to this server, held.
+fn visitor(server: &TcpListener, child: &mut Child) -> TcpStream {
+    let begun = Instant::now();
+    loop {
+        match server.accept() {
+            Ok((visitor, _)) => return visitor,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+        assert_eq!(child.try_wait().unwrap(), None);
+        assert!(begun.elapsed() < LIMIT);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Where the kernel would write one into the working folder, or hands it to a program.
 #[test]
 fn the_command_leaves_no_core_file() {
     let world = World::new();
-    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
+    server.set_nonblocking(true).unwrap();
     let dumped = |program: &str| {
         let script = format!("ulimit -c unlimited; exec {program}");
         let mut child = std::process::Command::new("sh")
@@ -159,7 +178,8 @@ fn the_command_leaves_no_core_file() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        // From when it asks the server on it is our command, and waits.
+        let _held = visitor(&server, &mut child);
         let killed = std::process::Command::new("kill")
             .args(["-ABRT", &child.id().to_string()])
             .status();

@@ -5,16 +5,19 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use store_testkit::process::{Output, ProcessBuilder};
+use store_testkit::process::{Output, Process, ProcessBuilder};
 use store_testkit::server::{AuthorizationServer, AuthorizationServerBuilder, Client};
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// Far longer than anything takes: a busy machine stands still for seconds.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// The client secret. Nothing but the store may ever show it.
 pub(crate) const SECRET: &str = "canary-client-secret";
 pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_tokenkeep");
+/// What the command says with `-v` once it has taken a signal.
+pub(crate) const SIGNAL_TAKEN: &str = "a signal has come";
 
 /// A server with a service client `app` and a person's client `desktop`, and an
 /// empty home folder.
@@ -29,12 +32,12 @@ impl World {
     }
 
     pub(crate) fn with(change: impl FnOnce(AuthorizationServerBuilder) -> AuthorizationServerBuilder) -> Self {
-        // A little less than an hour: "59m" whatever the clock's grain.
+        // A little less than two hours: "1h" whatever the clock's grain, and for an hour to come.
         let builder = AuthorizationServer::builder()
-            .access_token_lifetime(Duration::from_secs(3590))
+            .access_token_lifetime(Duration::from_secs(7190))
             .client(Client::confidential("app", SECRET))
             .client(Client::public("desktop"));
-        let home = tempfile::tempdir().unwrap();
+        let home = folder().unwrap();
         // Processes without our privileges come here too.
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         Self {
@@ -113,6 +116,26 @@ impl World {
         let folder = self.home().join("config/tokenkeep");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("config.toml"), text).unwrap();
+    }
+}
+
+/// In memory where the system has such a place: a service's token that a busy disk takes two seconds to keep is asked
+/// for again by the next command, and these tests count requests.
+fn folder() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
+}
+
+/// Waits until the process has said this on stderr.
+#[track_caller]
+pub(crate) fn hear(process: &Process, words: &str) {
+    let begun = Instant::now();
+    while !process.stderr_so_far().contains(words) {
+        assert!(
+            begun.elapsed() < LIMIT,
+            "{words:?} is not in: {}",
+            process.stderr_so_far()
+        );
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

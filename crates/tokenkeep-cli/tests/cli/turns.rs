@@ -2,23 +2,18 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use store_testkit::process::Process;
 use store_testkit::server::{Fault, Gate};
 
-use super::support::{LIMIT, PasteLogin, World, assert_code, assert_fails};
+use super::support::{LIMIT, PasteLogin, World, assert_code, assert_fails, hear};
 
 /// A second login, which has said that it waits.
 fn second(world: &World, arguments: &str) -> Process {
     let issuer = world.server.issuer();
     let command = format!("login --flow paste --issuer {issuer} --client-id desktop {arguments}");
     let process = world.command(&command).spawn().unwrap();
-    let begun = Instant::now();
-    while !process.stderr_so_far().contains("waiting for it") {
-        assert!(begun.elapsed() < LIMIT, "{}", process.stderr_so_far());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    hear(&process, "waiting for it");
     process
 }
 

@@ -2,35 +2,43 @@
 
 use std::time::Duration;
 
-use store_testkit::process::{Output, ProcessBuilder};
-use store_testkit::server::Fault;
+use store_testkit::server::{Fault, Gate};
 
 use super::support::{World, assert_code, end};
+#[cfg(target_os = "linux")]
+use super::terminal::AtTerminal;
 
 const SIGN: &str = "waiting for the authorization server";
 /// Long enough for a sign to be due.
 const LONG: Duration = Duration::from_millis(900);
 
-// A terminal of its own comes from util-linux.
-fn at_a_terminal(world: &World, arguments: &str, variables: &[(&str, &str)]) -> Output {
-    let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_tokenkeep"));
-    let script = ProcessBuilder::new("/usr/bin/script")
-        .args(["-qec", &command, "/dev/null"])
-        .env("HOME", world.home())
-        .env("XDG_DATA_HOME", world.home().join("data"))
-        .env("TERM", "xterm-256color");
-    let script = variables
-        .iter()
-        .fold(script, |script, (name, value)| script.env(name, value));
-    let output = end(script.stdin(""));
-    assert_eq!(output.code(), Some(0), "{}", output.stdout());
-    output
+#[cfg(target_os = "linux")]
+fn start(world: &World, arguments: &str, variables: &[(&str, &str)]) -> AtTerminal {
+    let variables = [&[("TERM", "xterm-256color")], variables].concat();
+    world.at_terminal(arguments, &variables, "")
 }
 
-/// The same, while the server takes its time.
-fn slowly(world: &World, arguments: &str, variables: &[(&str, &str)]) -> String {
-    world.server.inject(Fault::none().delay_before(LONG));
-    at_a_terminal(world, arguments, variables).stdout()
+#[cfg(target_os = "linux")]
+fn shown(world: &World, arguments: &str, variables: &[(&str, &str)]) -> String {
+    all_of(start(world, arguments, variables))
+}
+
+#[cfg(target_os = "linux")]
+fn all_of(terminal: AtTerminal) -> String {
+    let seen = terminal.end();
+    assert_eq!(seen.code, Some(0), "{}", seen.text);
+    seen.text
+}
+
+/// What is shown where the server answers only after the sign has been seen.
+#[cfg(target_os = "linux")]
+fn shown_with_the_sign(world: &World, arguments: &str, variables: &[(&str, &str)]) -> String {
+    let gate = Gate::new();
+    world.server.inject(Fault::none().hold_before(&gate));
+    let terminal = start(world, arguments, variables);
+    terminal.hear(SIGN);
+    gate.release();
+    all_of(terminal)
 }
 
 #[cfg(target_os = "linux")]
@@ -39,7 +47,7 @@ fn a_long_wait_is_shown_and_taken_back() {
     let world = World::new();
     world.log_in_service("ci");
     // A terminal shows both streams: the sign comes, and is wiped before the token.
-    let said = slowly(&world, "-p ci token --force", &[]);
+    let said = shown_with_the_sign(&world, "-p ci token --force", &[]);
     let (before, token) = said.rsplit_once("\u{1b}[2K").unwrap();
     assert!(before.contains(SIGN), "{said:?}");
     assert!(world.server.is_live(token.trim()), "{said:?}");
@@ -54,15 +62,16 @@ fn a_long_wait_is_shown_and_taken_back() {
 fn a_sign_has_no_colour_and_can_be_done_without() {
     let world = World::new();
     world.log_in_service("ci");
-    let plain = slowly(&world, "-p ci token --force", &[("NO_COLOR", "1")]);
-    assert!(plain.contains(SIGN), "{plain:?}");
+    let plain = shown_with_the_sign(&world, "-p ci token --force", &[("NO_COLOR", "1")]);
+    assert!(!plain.contains("\u{1b}[3"), "no colour: {plain:?}");
     for (arguments, variables) in [
         ("-q -p ci token --force", [("A", "B")]),
         ("-v -p ci token --force", [("A", "B")]),
         ("-p ci token --force", [("TERM", "dumb")]),
         ("-p ci token --force", [("TERM", "")]),
     ] {
-        let said = slowly(&world, arguments, &variables);
+        world.server.inject(Fault::none().delay_before(LONG));
+        let said = shown(&world, arguments, &variables);
         assert!(!said.contains(SIGN), "{arguments}: {said:?}");
         assert!(!said.contains('\u{1b}'), "{arguments}: {said:?}");
     }
@@ -89,14 +98,13 @@ fn colours_are_for_those_who_want_them() {
     let world = World::new();
     world.log_in_service("ci");
     let red = "\u{1b}[";
-    let shown = |arguments: &str, variables: &[(&str, &str)]| at_a_terminal(&world, arguments, variables).stdout();
-    assert!(shown("status", &[]).contains(red));
+    assert!(shown(&world, "status", &[]).contains(red));
     for (arguments, variable) in [
         ("status", ("NO_COLOR", "1")),
         ("status", ("TERM", "dumb")),
         ("--color never status", ("CLICOLOR_FORCE", "1")),
     ] {
-        let said = shown(arguments, &[variable]);
+        let said = shown(&world, arguments, &[variable]);
         assert!(!said.contains(red), "{arguments} {variable:?}: {said:?}");
     }
     let piped = |arguments: &str, name: &str| end(world.command(arguments).env(name, "1")).stdout();

@@ -41,7 +41,7 @@ pub(crate) async fn login(core: &Core, demand: &Demand, exchange: CodeExchange, 
     let prepared = exchange::prepare(&core.client, &exchange.request)?;
     // Held to the end: the answer must find its key.
     let _data_key = ledger.data_key().await?;
-    reporter.keep_alive(&core.drain);
+    reporter.keep_alive(&core.drain, OPERATION)?;
     ledger
         .leased(async {
             core.store

@@ -20,7 +20,7 @@ pub(crate) async fn end_login(core: &Core, demand: &Demand, revoke: bool) -> Res
         reporter,
         key: Key::grant(&demand.profile),
     };
-    reporter.keep_alive(&core.drain);
+    reporter.keep_alive(&core.drain, "logout")?;
     ledger.leased(async { ledger.end(revoke).await }).await
 }
 

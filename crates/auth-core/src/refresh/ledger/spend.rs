@@ -101,7 +101,7 @@ impl Ledger<'_> {
         interrupted: bool,
     ) -> Result<Option<(Attempt, Prepared)>, TokenError> {
         self.check_persistence()?;
-        self.reporter.keep_alive(&self.core.drain);
+        self.reporter.keep_alive(&self.core.drain, OPERATION)?;
         let (Some(version), Some(mut record)) = (snapshot.version, snapshot.grant) else {
             return Ok(None);
         };

@@ -153,7 +153,7 @@ pub(super) async fn keep(
         watched.given_up.store(true, Ordering::Relaxed);
     }
     // It was tried again behind us.
-    session.waiting("waiting for the store", manager.shutdown()).await;
+    session.waiting("waiting for the store", manager.drain()).await;
     if matches!(watched.login(), Login::Saved) {
         if let Some(Ok(path)) = &written {
             file::remove(path);
