@@ -20,6 +20,9 @@ pub enum Trouble {
     CutAnswers(usize),
     /// Answers are kept back until there is another trouble, or none.
     Silent,
+    /// In place of this many pieces of answers the one before comes again, as what was said just before something
+    /// changed; then no trouble.
+    SaysAgain(usize),
 }
 
 /// The trouble there is, and the one to come after so many pieces of answers.
@@ -40,6 +43,8 @@ pub struct Proxy {
 struct Shared {
     server: SocketAddr,
     plan: Mutex<Plan>,
+    /// The piece of an answer that went through last.
+    last: Mutex<Vec<u8>>,
     connections: Mutex<Vec<TcpStream>>,
     accepted: AtomicUsize,
     is_open: AtomicBool,
@@ -55,6 +60,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             server,
             plan: Mutex::default(),
+            last: Mutex::default(),
             connections: Mutex::default(),
             accepted: AtomicUsize::new(0),
             is_open: AtomicBool::new(true),
@@ -163,7 +169,10 @@ impl Shared {
     fn answer(&self, mut server: TcpStream, mut client: TcpStream) {
         let mut piece = [0_u8; 16 * 1024];
         while let Ok(length @ 1..) = server.read(&mut piece) {
-            if !self.let_pass() || client.write_all(&piece[..length]).is_err() {
+            let Some(piece) = self.let_pass(&piece[..length]) else {
+                break;
+            };
+            if client.write_all(&piece).is_err() {
                 break;
             }
         }
@@ -171,24 +180,27 @@ impl Shared {
         let _ = client.shutdown(Shutdown::Both);
     }
 
-    /// Waits as long as the trouble asks for; false to close.
-    fn let_pass(&self) -> bool {
+    /// Waits as long as the trouble asks for, and gives what is to be said; `None` to close.
+    fn let_pass(&self, piece: &[u8]) -> Option<Vec<u8>> {
         let trouble = self.plan().for_next_answer();
         match trouble {
-            Trouble::None => true,
-            Trouble::Late(time) => {
-                std::thread::sleep(time);
-                true
-            }
-            Trouble::CutAnswer => false,
-            Trouble::CutAnswers(count) => count == 0,
+            Trouble::Late(time) => std::thread::sleep(time),
+            Trouble::CutAnswer => return None,
+            Trouble::CutAnswers(count) if count > 0 => return None,
+            Trouble::SaysAgain(count) if count > 0 => return Some(self.last().clone()),
+            Trouble::None | Trouble::CutAnswers(_) | Trouble::SaysAgain(_) => {}
             Trouble::Silent => {
                 while self.plan().now == Trouble::Silent && !self.is_over.load(Ordering::SeqCst) {
                     std::thread::sleep(Duration::from_millis(2));
                 }
-                true
             }
         }
+        piece.clone_into(&mut self.last());
+        Some(piece.to_vec())
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
@@ -214,12 +226,12 @@ impl Plan {
             None => {}
         }
         let now = self.now;
-        if let Trouble::CutAnswers(count) = now {
-            self.now = match count {
-                0 | 1 => Trouble::None,
-                more => Trouble::CutAnswers(more - 1),
-            };
-        }
+        self.now = match now {
+            Trouble::CutAnswers(0 | 1) | Trouble::SaysAgain(0 | 1) => Trouble::None,
+            Trouble::CutAnswers(more) => Trouble::CutAnswers(more - 1),
+            Trouble::SaysAgain(more) => Trouble::SaysAgain(more - 1),
+            other => other,
+        };
         now
     }
 }
@@ -287,6 +299,21 @@ mod tests {
         assert_eq!(asked.next().unwrap(), None);
         assert_eq!(asked.next().unwrap(), None);
         assert_eq!(asked.next().unwrap(), Some(42));
+    }
+
+    #[test]
+    fn what_was_said_before_comes_again() {
+        let proxy = Proxy::start(server()).unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        let mut asked = |byte: u8| {
+            stream.write_all(&[byte]).unwrap();
+            let mut answer = [0];
+            stream.read_exact(&mut answer).unwrap();
+            answer[0]
+        };
+        assert_eq!(asked(1), 2);
+        proxy.set(Trouble::SaysAgain(2));
+        assert_eq!([asked(5), asked(6), asked(7)], [2, 2, 8]);
     }
 
     #[test]

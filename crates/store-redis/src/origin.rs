@@ -127,8 +127,7 @@ impl Origin {
             }
             (Kind::Sentinel(client), _) => {
                 let mut client = client.lock().await;
-                let settings = settings(self.limits.connect);
-                let connection = client.get_async_connection_with_config(&settings).await;
+                let connection = to_primary(&mut client, &settings(self.limits.connect)).await;
                 connection.map(Connection::Node)
             }
             (Kind::Cluster(clients), lane) => {
@@ -139,6 +138,24 @@ impl Origin {
                 client.get_async_connection().await.map(Connection::Cluster)
             }
         }
+    }
+}
+
+/// A connection to the primary that the sentinels still name when it is there. Where one fails over meanwhile, the
+/// one they named before may have come back, and takes itself for the primary until they tell it otherwise: with old
+/// records, or none.
+async fn to_primary(
+    sentinels: &mut SentinelClient,
+    settings: &AsyncConnectionConfig,
+) -> RedisResult<MultiplexedConnection> {
+    let mut named = sentinels.async_get_client().await?;
+    loop {
+        let connection = named.get_multiplexed_async_connection_with_config(settings).await?;
+        let now = sentinels.async_get_client().await?;
+        if now.get_connection_info().addr().to_string() == named.get_connection_info().addr().to_string() {
+            return Ok(connection);
+        }
+        named = now;
     }
 }
 

@@ -50,6 +50,11 @@ impl RedisSentinel {
         format!("redis+sentinel://127.0.0.1:{}/{NAME}", self.port)
     }
 
+    /// Where the sentinel listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     /// The primary's address, as the sentinel has it.
     pub fn primary(&self) -> Result<SocketAddr, ServiceError> {
         let answer = self.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME])?;
@@ -81,7 +86,7 @@ impl RedisSentinel {
     }
 
     /// The sentinel makes the replica the primary, as it does when it has found the primary dead. Waits until it
-    /// names the new one, which takes writes, and says which it is.
+    /// names the new one in all its answers, which takes writes, and says which it is.
     pub fn fail_over(&self) -> Result<SocketAddr, ServiceError> {
         let before = self.primary()?;
         let mut after = before;
@@ -92,7 +97,11 @@ impl RedisSentinel {
                 let _ = self.ask(&["SENTINEL", "FAILOVER", NAME]);
                 return false;
             }
-            wire::command(after, None, &["ROLE"]).is_ok_and(|role| role.starts_with("master"))
+            // It answers by the address first, and has the old one in its list of primaries for a while: clients that
+            // ask for that are sent there.
+            let listed = self.ask(&["SENTINEL", "MASTER", NAME]);
+            listed.is_ok_and(|listed| listed.contains(&format!("port {} ", after.port())))
+                && wire::command(after, None, &["ROLE"]).is_ok_and(|role| role.starts_with("master"))
         })?;
         Ok(after)
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use auth_core::record::Record;
 use auth_core::store::{StoreErrorKind, TokenStore as _, WriteIf};
 use store_redis::RedisStore;
-use test_services::RedisSentinel;
+use test_services::{Proxy, RedisSentinel, Trouble};
 
 use crate::given::{LIMIT, connected, key, record, with_replica};
 
@@ -56,6 +56,23 @@ async fn without_waiting_the_store_goes_on_with_an_old_or_the_new_record() {
     let next = record("a", "next", read);
     store.save(&next, WriteIf::unchanged(read)).await.unwrap();
     assert_eq!(store.load(&key("a")).await.unwrap(), Some(next));
+}
+
+/// The sentinel has named the old primary, and by the time that this is used it has come back with nothing in it.
+#[tokio::test]
+async fn a_primary_that_came_back_empty_is_not_asked() {
+    let mut servers = RedisSentinel::start().unwrap();
+    let proxy = Proxy::start(servers.address()).unwrap();
+    let url = servers
+        .url()
+        .replace(&servers.address().to_string(), &proxy.address().to_string());
+    let store = RedisStore::connect(&with_replica(&url)).await.unwrap();
+    let last = save_some(&store, 3).await;
+    let killed = servers.kill_primary().unwrap();
+    servers.fail_over().unwrap();
+    servers.server_at(killed).unwrap().restart().unwrap();
+    proxy.set(Trouble::SaysAgain(1));
+    assert_eq!(loaded_in_time(&store).await, Some(last));
 }
 
 /// While nobody is the primary: an error in time, of the right kind.
