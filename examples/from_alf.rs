@@ -11,6 +11,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use examples::expect;
 use store_testkit::server::{AuthorizationServer, Client, ExpiresIn, Fault};
 use tokenkeep::client_auth::ClientAuthMethod;
 use tokenkeep::endpoint::EndpointUrl;
@@ -159,12 +160,4 @@ async fn token_retry() -> Outcome<()> {
     let meanwhile = server.counters().api_ok - called;
     println!("   calls that the API answered meanwhile: {meanwhile}");
     expect(meanwhile == 0, "the API is not called")
-}
-
-fn expect(so: bool, what: &str) -> Outcome<()> {
-    if so {
-        Ok(())
-    } else {
-        Err(format!("expected: {what}").into())
-    }
 }

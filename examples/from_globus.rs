@@ -10,18 +10,17 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::Ipv4Addr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::routing::get;
+use examples::{Turned, expect};
 use serde_json::{Value, json};
 use store_testkit::server::{AuthorizationServer, Client, Dialect};
-use tokenkeep::clock::{Clock, SystemClock, Timestamp};
+use tokenkeep::clock::{Clock as _, SystemClock};
 use tokenkeep::grant::ClientCredentials;
 use tokenkeep::{
     AuthorizedClient, ClientRegistration, MemoryStore, Profile, Secret, Target, TokenManager, TokenSource, provider,
@@ -148,40 +147,4 @@ async fn endpoint_search(
         .map(|(id, name, _)| json!({ "id": id, "display_name": name }))
         .collect();
     Ok(json!({ "DATA": shown }).to_string())
-}
-
-/// The system's clock, turned on by as much as is said: nobody waits here for a token's end. Clones are the same clock.
-#[derive(Clone, Debug, Default)]
-struct Turned(Arc<AtomicU64>);
-
-impl Turned {
-    fn turn(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs(), Ordering::Relaxed);
-    }
-
-    fn ahead(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl Clock for Turned {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().plus(self.ahead())
-    }
-
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic() + self.ahead()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        SystemClock.sleep(duration)
-    }
-}
-
-fn expect(so: bool, what: &str) -> Outcome<()> {
-    if so {
-        Ok(())
-    } else {
-        Err(format!("expected: {what}").into())
-    }
 }

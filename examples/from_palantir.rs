@@ -10,6 +10,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use examples::expect;
 use store_testkit::server::{AuthorizationServer, Client, Dialect, Rotation};
 use tokenkeep::login::Browser;
 use tokenkeep::store::json::JsonStore;
@@ -142,12 +143,4 @@ async fn led_to(address: &str) -> Result<String, reqwest::Error> {
     let answer = browser.get(address).send().await?;
     let location = answer.headers().get("location").and_then(|value| value.to_str().ok());
     Ok(location.unwrap_or_default().to_owned())
-}
-
-fn expect(so: bool, what: &str) -> Outcome<()> {
-    if so {
-        Ok(())
-    } else {
-        Err(format!("expected: {what}").into())
-    }
 }

@@ -12,14 +12,12 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use examples::{Turned, expect};
 use reqwest::StatusCode;
 use store_testkit::server::{AuthorizationServer, Client, Dialect};
-use tokenkeep::clock::{Clock, SystemClock, Timestamp};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::key::Key;
 use tokenkeep::refresh::Timing;
@@ -195,40 +193,4 @@ fn patient() -> Timing {
     let mut timing = Timing::default();
     timing.renewable_wait = Duration::from_secs(120);
     timing
-}
-
-/// The system's clock, turned on by as much as is said: nobody waits here for a token's end. Clones are the same clock.
-#[derive(Clone, Debug, Default)]
-struct Turned(Arc<AtomicU64>);
-
-impl Turned {
-    fn turn(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs(), Ordering::Relaxed);
-    }
-
-    fn ahead(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl Clock for Turned {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().plus(self.ahead())
-    }
-
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic() + self.ahead()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        SystemClock.sleep(duration)
-    }
-}
-
-fn expect(so: bool, what: &str) -> Outcome<()> {
-    if so {
-        Ok(())
-    } else {
-        Err(format!("expected: {what}").into())
-    }
 }

@@ -9,12 +9,11 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::Command;
 use std::time::Duration;
 
+use examples::{Turned, expect};
 use store_testkit::server::{AuthorizationServer, Client, Rotation};
-use tokenkeep::clock::{Clock, SystemClock, Timestamp};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::grant::ClientCredentials;
 use tokenkeep::refresh::Timing;
@@ -71,7 +70,7 @@ async fn get_and_share(server: &AuthorizationServer, file: &Path) -> Outcome<()>
 async fn log_in(server: &AuthorizationServer, file: &Path) -> Outcome<()> {
     println!("2. A person logs in (authorization code, PKCE S256).");
     let authorization = Some(server.authorization_endpoint());
-    let manager = app(server.token_endpoint(), authorization, file, Later(Duration::ZERO)).await?;
+    let manager = app(server.token_endpoint(), authorization, file, Turned::default()).await?;
     let (url, login) = manager.begin_login("http://127.0.0.1/callback", Target::new().scope("api"))?;
     let browser = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -110,7 +109,7 @@ fn refresh_from_many_processes(server: &AuthorizationServer, file: &Path) -> Out
 /// The API stops taking the token; the client gets another and sends once more.
 async fn retry_after_401(server: &AuthorizationServer, file: &Path) -> Outcome<()> {
     println!("4. The server revokes all access tokens behind our back, then we call the API.");
-    let source = app(server.token_endpoint(), None, file, Later(LIFETIME))
+    let source = app(server.token_endpoint(), None, file, Turned::by(LIFETIME))
         .await?
         .source(&Profile::new("ana")?);
     source.token().await?;
@@ -130,7 +129,7 @@ async fn retry_after_401(server: &AuthorizationServer, file: &Path) -> Outcome<(
 
 async fn show_counters(server: &AuthorizationServer, file: &Path) -> Outcome<()> {
     println!("5. What the store knows, without secrets:");
-    let manager = app(server.token_endpoint(), None, file, Later(LIFETIME)).await?;
+    let manager = app(server.token_endpoint(), None, file, Turned::by(LIFETIME)).await?;
     let status = manager.status(&Profile::new("ana")?).await?;
     let status = status.ok_or("nothing is known of ana")?;
     println!(
@@ -144,24 +143,6 @@ async fn show_counters(server: &AuthorizationServer, file: &Path) -> Outcome<()>
     println!("   all token requests: {requests}");
     manager.shutdown().await;
     expect(status.has_refresh_token && requests == 4, "four token requests in all")
-}
-
-/// A clock that is fast by so much.
-#[derive(Debug)]
-struct Later(Duration);
-
-impl Clock for Later {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().plus(self.0)
-    }
-
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        SystemClock.sleep(duration)
-    }
 }
 
 /// A process asks for itself where the store, or another process, takes longer than two seconds. Here it shall wait,
@@ -189,7 +170,7 @@ async fn app(
     token_endpoint: String,
     authorization_endpoint: Option<String>,
     file: &Path,
-    clock: Later,
+    clock: Turned,
 ) -> Outcome<TokenManager> {
     let authorization = authorization_endpoint.map(|url| EndpointUrl::new(&url)).transpose()?;
     let provider = provider::with_endpoints(EndpointUrl::new(&token_endpoint)?, authorization);
@@ -227,19 +208,11 @@ async fn be_a_worker(profile: &str) -> Outcome<()> {
         service(endpoint, &file).await?
     } else {
         let later = std::env::var("QUICKSTART_SECONDS_LATER")?.parse()?;
-        app(endpoint, None, &file, Later(Duration::from_secs(later))).await?
+        app(endpoint, None, &file, Turned::by(Duration::from_secs(later))).await?
     };
     println!(
         "{}",
         manager.source(&Profile::new(profile)?).token().await?.hash().short()
     );
     Ok(())
-}
-
-fn expect(so: bool, what: &str) -> Outcome<()> {
-    if so {
-        Ok(())
-    } else {
-        Err(format!("expected: {what}").into())
-    }
 }

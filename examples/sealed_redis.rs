@@ -20,6 +20,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use examples::expect;
 use store_testkit::server::{AuthorizationServer, Client};
 use test_services::{Kms, KmsKeyState, Redis};
 use tokenkeep::endpoint::EndpointUrl;
@@ -298,12 +299,4 @@ fn dump(folder: &Path) -> Outcome<Vec<u8>> {
 
 fn contains(dump: &[u8], text: &str) -> bool {
     dump.windows(text.len()).any(|window| window == text.as_bytes())
-}
-
-fn expect(so: bool, what: &str) -> Outcome<()> {
-    if so {
-        Ok(())
-    } else {
-        Err(format!("expected: {what}").into())
-    }
 }

@@ -10,13 +10,12 @@
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use std::error::Error;
-use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use examples::Turned;
 use store_testkit::server::{AuthorizationServer, Client};
 use test_services::MongoDb;
-use tokenkeep::clock::{Clock, SystemClock, Timestamp};
 use tokenkeep::endpoint::EndpointUrl;
 use tokenkeep::grant::{AuthorizationCode, Grant as _};
 use tokenkeep::record::Recipe;
@@ -34,7 +33,7 @@ const ROUND: Duration = Duration::from_secs(2 * 3_600);
 #[tokio::main]
 async fn main() -> Outcome<()> {
     if let (Ok(url), Ok(endpoint)) = (std::env::var("SHARE_STORE"), std::env::var("SHARE_TOKEN_ENDPOINT")) {
-        let later = Later(ROUND * std::env::var("SHARE_ROUND")?.parse::<u32>()?);
+        let later = Turned::by(ROUND * std::env::var("SHARE_ROUND")?.parse::<u32>()?);
         let manager = manager(&url, &endpoint, later).await?;
         let token = manager.source(&profile()?).token().await?;
         println!("{}", token.hash().short());
@@ -54,7 +53,7 @@ async fn main() -> Outcome<()> {
     println!("store                 {url}\n");
 
     println!("1. A person logs in.");
-    let here = manager(&url, &endpoint, Later(Duration::ZERO)).await?;
+    let here = manager(&url, &endpoint, Turned::default()).await?;
     log_in(&server, &here).await?;
 
     println!("2. {ROUNDS} times the access token expires, and {PROCESSES} processes want one at once.");
@@ -88,25 +87,7 @@ async fn main() -> Outcome<()> {
     Err("the end of the database cost a token, or a refresh".into())
 }
 
-/// A clock that is fast by so much.
-#[derive(Debug)]
-struct Later(Duration);
-
-impl Clock for Later {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().plus(self.0)
-    }
-
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        SystemClock.sleep(duration)
-    }
-}
-
-async fn manager(url: &str, token_endpoint: &str, clock: Later) -> Outcome<TokenManager> {
+async fn manager(url: &str, token_endpoint: &str, clock: Turned) -> Outcome<TokenManager> {
     let provider = provider::with_endpoints(EndpointUrl::new(token_endpoint)?, None);
     let client = ClientRegistration::confidential(provider, "app", Secret::new("app-secret"));
     let manager = tokenkeep::manager(client, store::open(url).await?).clock(clock);
